@@ -1,0 +1,1 @@
+//! Yrs documents behind VIVIM's sync replica interface.

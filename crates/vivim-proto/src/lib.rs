@@ -1,0 +1,1 @@
+//! Pure protocol state machines of VIVIM: rooms, document sync, wire framing.

@@ -1,0 +1,1 @@
+//! libp2p /webrtc (private-to-private) transport for browsers, in Rust.
