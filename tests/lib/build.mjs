@@ -1,59 +1,79 @@
 // The test pages: bundled with esbuild, and served with the unpacked package beside them.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { TARBALL, TESTS, needed, workDir } from './paths.mjs'
 import { serve } from './static-server.mjs'
 
 /** The modules that the package leaves to the application, built so that they share one lib0. */
-const VENDOR = {
-  yjs: 'yjs',
-  'y-protocols/awareness': 'y-protocols/awareness',
-  'y-protocols/sync': 'y-protocols/sync',
+const VENDOR = ['yjs', 'y-protocols/awareness', 'y-protocols/sync']
+
+/** @typedef {Record<string, { type: string, body: string | Uint8Array }>} Answers what a server answers, by path */
+
+/**
+ * Bundles one page script in memory: suites run side by side and share no output files.
+ * @param {string} entry below tests/
+ * @param {import('esbuild').BuildOptions} [options]
+ * @returns {Promise<Answers>} the bundle at `/pages/<name>.js`
+ */
+export async function bundle(entry, options = {}) {
+  const name = basename(entry).replace(/\.m?js$/, '')
+  return answers('/pages/', await build({ ...SHARED, entryPoints: { [name]: join(TESTS, entry) }, outdir: '/', ...options }))
 }
 
 /**
- * Bundles one page script.
+ * Bundles one page script with the package inside, as an application's build does: the package's wasm stays a file
+ * beside the bundle, where `new URL(…, import.meta.url)` finds it.
  * @param {string} entry below tests/
- * @param {{ external?: string[], minify?: boolean, name?: string }} [options]
- * @returns {Promise<string>} the path of the bundle
+ * @returns {Promise<Answers>}
  */
-export async function bundle(entry, { external = [], minify = true, name } = {}) {
-  const outfile = join(workDir('pages'), name ?? entry.replace(/^.*\//, '').replace(/\.mjs$/, '.js'))
-  await build({
-    entryPoints: [join(TESTS, entry)],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    platform: 'browser',
-    minify,
-    sourcemap: false,
-    external,
-    define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
-    logLevel: 'error',
-  })
-  return outfile
+export async function bundleWithPackage(entry) {
+  const { dir, manifest } = unpackedPackage()
+  const alias = {
+    'vivim-wasm/yjs': join(dir, browserEntry(manifest, './yjs')),
+    'vivim-wasm': join(dir, browserEntry(manifest, '.')),
+  }
+  const made = await bundle(entry, { alias, nodePaths: [join(TESTS, 'node_modules')] })
+  for (const path of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.wasm')) continue
+    made[`/pages/${basename(path)}`] = { type: 'application/wasm', body: readFileSync(join(dir, path)) }
+  }
+  return made
 }
 
-/** Bundles yjs and its protocols as separate modules over common chunks. */
+/**
+ * Bundles yjs and its protocols as separate modules over common chunks.
+ * @returns {Promise<Answers>}
+ */
 export async function vendor() {
-  const outdir = workDir('vendor')
-  await build({
-    entryPoints: Object.fromEntries(Object.keys(VENDOR).map((name) => [name.replace('/', '-'), name])),
-    outdir,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    target: 'es2022',
-    platform: 'browser',
-    minify: true,
-    absWorkingDir: TESTS,
-    logLevel: 'error',
-  })
-  return outdir
+  const entryPoints = Object.fromEntries(VENDOR.map((name) => [name.replace('/', '-'), name]))
+  return answers('/vendor/', await build({ ...SHARED, entryPoints, outdir: '/', splitting: true }))
+}
+
+/** @type {import('esbuild').BuildOptions & { write: false }} */
+const SHARED = {
+  absWorkingDir: TESTS,
+  bundle: true,
+  define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
+  format: 'esm',
+  logLevel: 'error',
+  minify: true,
+  platform: 'browser',
+  target: 'es2022',
+  write: false,
+}
+
+/**
+ * @param {string} prefix
+ * @param {{ outputFiles?: import('esbuild').OutputFile[] }} built
+ * @returns {Answers}
+ */
+function answers(prefix, { outputFiles = [] }) {
+  return Object.fromEntries(
+    outputFiles.map(({ path, text }) => [prefix + basename(path), { type: 'text/javascript', body: text }]),
+  )
 }
 
 /**
@@ -62,14 +82,16 @@ export async function vendor() {
  */
 export function unpackedPackage() {
   needed(TARBALL, 'make it with: cargo xtask pack')
-  const dir = workDir('package')
-  const stamp = join(dir, '.from')
-  const from = `${TARBALL} ${statSync(TARBALL).mtimeMs}`
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== from) {
-    rmSync(dir, { recursive: true, force: true })
-    workDir('package')
-    execFileSync('tar', ['-xzf', TARBALL, '-C', dir, '--strip-components=1'])
-    writeFileSync(stamp, from)
+  const dir = join(workDir('packages'), `${Math.round(statSync(TARBALL).mtimeMs)}`)
+  if (!existsSync(dir)) {
+    const fresh = mkdtempSync(`${dir}-`)
+    execFileSync('tar', ['-xzf', TARBALL, '-C', fresh, '--strip-components=1'])
+    try {
+      renameSync(fresh, dir)
+    } catch {
+      // Another suite unpacked the same tarball first.
+      rmSync(fresh, { recursive: true })
+    }
   }
   return { dir, manifest: JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) }
 }
@@ -117,34 +139,35 @@ export function packageImports(manifest) {
   return {
     'vivim-wasm': `/package/${browserEntry(manifest, '.')}`,
     'vivim-wasm/yjs': `/package/${browserEntry(manifest, './yjs')}`,
-    ...Object.fromEntries(Object.keys(VENDOR).map((name) => [name, `/vendor/${name.replace('/', '-')}.js`])),
+    ...Object.fromEntries(VENDOR.map((name) => [name, `/vendor/${name.replace('/', '-')}.js`])),
   }
 }
 
-/**
- * Serves the js-libp2p page.
- */
+/** Serves the js-libp2p page. */
 export async function serveJsLibp2p() {
-  await bundle('pages/js-libp2p.mjs')
   return serve({
-    folders: { '/pages/': workDir('pages') },
-    answers: { '/': html(`import { JsLibp2p } from '/pages/js-libp2p.js'; window.peer = new JsLibp2p()`) },
+    answers: {
+      ...(await bundle('pages/js-libp2p.mjs')),
+      '/': html(`import { JsLibp2p } from '/pages/js-libp2p.js'; window.peer = new JsLibp2p()`),
+    },
   })
 }
 
 /**
- * Serves the page that drives the package's API.
+ * Serves the page that drives the package's API; the browser resolves the package by an import map.
  * @param {{ csp?: string, host?: string }} [options]
  */
 export async function serveVivim(options = {}) {
   const { dir, manifest } = unpackedPackage()
-  const imports = packageImports(manifest)
-  await Promise.all([bundle('pages/vivim.mjs', { external: Object.keys(imports) }), vendor()])
+  const importMap = packageImports(manifest)
+  const script = `import { Vivim } from '/pages/vivim.js'; window.peer = new Vivim()`
   return serve({
     ...options,
-    folders: { '/pages/': workDir('pages'), '/vendor/': workDir('vendor'), '/package/': dir },
+    folders: { '/package/': dir },
     answers: {
-      '/': html(`import { Vivim } from '/pages/vivim.js'; window.peer = new Vivim()`, { importMap: imports }),
+      ...(await bundle('pages/vivim.mjs', { external: Object.keys(importMap) })),
+      ...(await vendor()),
+      '/': html(script, { importMap }),
     },
   })
 }

@@ -19,7 +19,7 @@ const TYPES = {
 /**
  * @typedef {object} Site
  * @property {Record<string, string>} [folders] URL prefix (with slashes at both ends) to folder
- * @property {Record<string, { type: string, body: string }>} [answers] exact URL path to a made answer
+ * @property {Record<string, { type: string, body: string | Uint8Array }>} [answers] exact URL path to a made answer
  * @property {string} [csp] the Content-Security-Policy of every answer
  * @property {string} [host] the address to listen on
  */
