@@ -4,12 +4,12 @@ use futures::channel::{mpsc, oneshot};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use vivim_proto::{
     id::{DocId, RoomId},
-    sync::{ReplicaResult, RequestId},
+    sync::ReplicaResult,
 };
 
 use crate::{
     error::{CommandError, ConnectError, RoomError, StreamError, TopicError},
-    event::{Diagnosis, PeerInfo},
+    event::{CallId, Diagnosis, PeerInfo},
     handle::AppStream,
 };
 
@@ -53,7 +53,7 @@ pub enum Command {
     /// Detach it.
     CloseDocument(DocId, Reply<(), RoomError>),
     /// A replica's answer.
-    Respond(DocId, PeerId, RequestId, ReplicaResult),
+    Respond(DocId, CallId, ReplicaResult),
     /// The replica changed here.
     LocalUpdate(DocId, Vec<u8>),
     /// This device's awareness changed.

@@ -7,7 +7,9 @@ use libp2p::PeerId;
 #[non_exhaustive]
 pub enum StartError {
     /// A bootstrap address has no `/p2p/<peer id>` at its end.
-    #[error("the bootstrap address {0} does not end in /p2p/<peer id>; copy the relay's address whole")]
+    #[error(
+        "the bootstrap address {0} does not end in /p2p/<peer id>; copy the relay's address whole"
+    )]
     BootstrapWithoutPeerId(libp2p::Multiaddr),
     /// A listen address isn't supported on this platform.
     #[error("cannot listen on {address}: {reason}")]

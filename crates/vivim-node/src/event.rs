@@ -177,6 +177,16 @@ pub enum WarningCode {
     RoomRefused,
     /// WebRTC does not exist here.
     WebRtcUnavailable,
+    /// A configured address can't be listened on.
+    ListenFailed,
+}
+
+/// Names one question to a replica. Opaque; `Copy`, and convertible to two integers so that it
+/// can cross into JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId {
+    pub(crate) link: u64,
+    pub(crate) request: RequestId,
 }
 
 /// What happens in a node.
@@ -213,15 +223,12 @@ pub enum Event {
         /// The document.
         doc: DocId,
         /// The question's number, to be given back.
-        id: RequestId,
-        /// The peer whose stream asks; part of the number's name.
+        id: CallId,
+        /// The peer on whose behalf it is asked.
         peer: PeerId,
         /// The question.
         op: ReplicaOp,
     },
-    /// Awareness that came over gossip or a stream is asked for by [`Event::Replica`]; this
-    /// says that a peer's stream is gone, so that its awareness states may be dropped.
-    PeerStreamLost(PeerId),
     /// Something the application may want to show.
     Warning {
         /// What, for programs.

@@ -13,7 +13,7 @@ use futures::{
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use vivim_proto::{
     id::{DocId, RoomId},
-    sync::{ReplicaResult, RequestId},
+    sync::ReplicaResult,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     command::{Command, Reply},
     config::Config,
     error::{CommandError, ConnectError, RoomError, StartError, StreamError, TopicError},
-    event::{Connection, Diagnosis, Event, NodeInfo, PeerInfo, RoomPeer},
+    event::{CallId, Connection, Diagnosis, Event, NodeInfo, PeerInfo, RoomPeer},
     limits,
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct LiveConnection {
     pub(crate) connection: Connection,
-    pub(crate) bytes: Arc<crate::platform::meter::Counters>,
+    pub(crate) bytes: Arc<crate::meter::Counters>,
 }
 
 /// Events of one node, in order.
@@ -309,8 +309,8 @@ impl Node {
     }
 
     /// A replica's answer to [`Event::Replica`]. False if the node is stopped.
-    pub fn respond(&self, doc: DocId, peer: PeerId, id: RequestId, result: ReplicaResult) -> bool {
-        self.tell(Command::Respond(doc, peer, id, result))
+    pub fn respond(&self, doc: DocId, id: CallId, result: ReplicaResult) -> bool {
+        self.tell(Command::Respond(doc, id, result))
     }
 
     /// Tells of a change that was made here. False if the node is stopped.

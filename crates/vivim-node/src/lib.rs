@@ -24,7 +24,9 @@ mod config;
 mod error;
 mod event;
 mod handle;
+mod io;
 pub mod limits;
+mod meter;
 mod platform;
 mod streams;
 
@@ -32,11 +34,11 @@ pub use actor::Actor;
 pub use config::{Config, IceServer, NodeType};
 pub use error::{CommandError, ConnectError, RoomError, StartError, StreamError, TopicError};
 pub use event::{
-    Connection, Diagnosis, Direction, DocumentEvent, Event, NodeInfo, PeerInfo, PubSubMessage,
-    RelayDiagnosis, RelayState, RoomEvent, RoomPeer, Status, Transport, WarningCode,
+    CallId, Connection, Diagnosis, Direction, DocumentEvent, Event, NodeInfo, PeerInfo,
+    PubSubMessage, RelayDiagnosis, RelayState, RoomEvent, RoomPeer, Status, Transport, WarningCode,
 };
 pub use handle::{AppStream, EventStream, IncomingStreams, Node};
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, identity};
 pub use vivim_proto::id::{DocId, RoomId};
-pub use vivim_proto::sync::{ReplicaOp, ReplicaResult, RequestId};
+pub use vivim_proto::sync::{ReplicaOp, ReplicaResult};

@@ -1,0 +1,84 @@
+//! The actor's timers: values with a deadline, never cancelled, ignored when they come too late.
+
+use std::{
+    collections::BTreeMap,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::FutureExt;
+use futures_timer::Delay;
+use libp2p::{PeerId, swarm::ConnectionId};
+use vivim_proto::id::RoomId;
+use web_time::Instant;
+
+use crate::io::LinkId;
+
+/// What is to be done at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Try a relay again.
+    Relay(PeerId),
+    /// Ask a relay for its directory's stream again.
+    Directory(PeerId),
+    /// A directory client's deadline.
+    DirectoryDeadline(PeerId),
+    /// Dial a room's peer, unless connected.
+    Dial(PeerId),
+    /// Open a sync stream to a peer, unless there is one.
+    Link(PeerId),
+    /// Give a pending dial up.
+    DialTimeout(ConnectionId),
+    /// Close a relayed connection whose direct successor has proved itself.
+    Relayed(ConnectionId),
+    /// A sync session's deadline.
+    Session(LinkId),
+    /// A room's anti-entropy.
+    Room(RoomId),
+}
+
+/// A queue of timers over one platform timer.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    queue: BTreeMap<(Instant, u64), Timer>,
+    next: u64,
+    delay: Option<(Instant, Delay)>,
+}
+
+impl Timers {
+    pub(crate) fn new() -> Self {
+        Self { queue: BTreeMap::new(), next: 0, delay: None }
+    }
+
+    pub(crate) fn after(&mut self, wait: Duration, timer: Timer) {
+        self.at(Instant::now() + wait, timer);
+    }
+
+    pub(crate) fn at(&mut self, deadline: Instant, timer: Timer) {
+        self.queue.insert((deadline, self.next), timer);
+        self.next += 1;
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Timer> {
+        loop {
+            let Some((&key, &timer)) = self.queue.first_key_value() else {
+                self.delay = None;
+                return Poll::Pending;
+            };
+            let now = Instant::now();
+            if key.0 <= now {
+                self.queue.remove(&key);
+                return Poll::Ready(timer);
+            }
+            if self.delay.as_ref().is_none_or(|(deadline, _)| *deadline != key.0) {
+                self.delay = Some((key.0, Delay::new(key.0 - now)));
+            }
+            if let Some((_, delay)) = &mut self.delay {
+                match delay.poll_unpin(cx) {
+                    Poll::Ready(()) => self.delay = None,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        }
+    }
+}

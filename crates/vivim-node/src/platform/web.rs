@@ -1,0 +1,80 @@
+//! The browser: `/webrtc`, then relay, then WebSocket.
+
+use std::future::Future;
+
+use futures::future::Either;
+use libp2p::{
+    Transport, core::muxing::StreamMuxerBox, core::upgrade::Version, identity::Keypair, noise,
+    relay, swarm, swarm::behaviour::toggle::Toggle, yamux,
+};
+
+use super::{Transports, websocket};
+use crate::{config::Config, error::StartError, meter::Registry};
+
+/// Upgrades relayed connections to WebRTC.
+pub(crate) type DirectUpgrade = Toggle<vivim_webrtc::Behaviour>;
+
+/// Whether this build can make direct connections by WebRTC.
+pub(crate) const HAS_WEBRTC: bool = true;
+
+pub(crate) fn transports(
+    keypair: &Keypair,
+    config: &Config,
+    meters: &Registry,
+) -> Result<Transports, StartError> {
+    let noise = || noise::Config::new(keypair).map_err(|_| StartError::Protocol("Noise"));
+    let (relay_transport, relay) = relay::client::new(keypair.public().to_peer_id());
+    // Relay before WebSocket: the latter would dial the relay itself for a circuit address.
+    // WebRTC before relay: the latter would ignore `/webrtc` and make a relayed connection.
+    let streams = relay_transport
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise()?)
+        .multiplex(yamux::Config::default())
+        .or_transport(
+            websocket::Transport::default()
+                .upgrade(Version::V1Lazy)
+                .authenticate(noise()?)
+                .multiplex(yamux::Config::default()),
+        )
+        .map(|either, _| match either {
+            Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+            Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        });
+    let meters = meters.clone();
+    if !config.webrtc {
+        let transport = streams
+            .map(move |(peer, muxer), endpoint| {
+                (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
+            })
+            .boxed();
+        return Ok(Transports { transport, relay, upgrade: None.into() });
+    }
+    let webrtc_config =
+        vivim_webrtc::Config::default().ice_servers(config.ice_servers.iter().map(ice_server));
+    let (webrtc, upgrade) = vivim_webrtc::new(keypair.public().to_peer_id(), webrtc_config);
+    let transport = webrtc
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .or_transport(streams)
+        .map(move |either, endpoint| {
+            let (peer, muxer) = either.into_inner();
+            (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
+        })
+        .boxed();
+    Ok(Transports { transport, relay, upgrade: Some(upgrade).into() })
+}
+
+fn ice_server(server: &crate::config::IceServer) -> vivim_webrtc::IceServer {
+    let mut to = vivim_webrtc::IceServer::new(server.urls.clone());
+    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
+        to = to.with_credentials(username.clone(), credential.clone());
+    }
+    to
+}
+
+pub(crate) fn swarm_config() -> swarm::Config {
+    swarm::Config::with_wasm_executor()
+}
+
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    wasm_bindgen_futures::spawn_local(task);
+}
