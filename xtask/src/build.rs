@@ -1,0 +1,176 @@
+//! `build`: the wasm package, the relay and the demo page.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::context::{Context, NATIVE_PACKAGES};
+use crate::pack;
+use crate::process::{Failure, Run};
+use crate::progress::{note, skipped, step};
+use crate::setup::npm;
+use crate::setup::tools::Tool;
+use crate::stamp::{Inputs, Stamp};
+use crate::toolchain::WasmToolchain;
+
+/// The base name of the files that wasm-pack makes.
+pub(crate) const WASM_NAME: &str = "vivim_wasm";
+
+/// What the compiler may use and every supported browser has; wasm-opt must be told.
+const WASM_FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// How the relay is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relay {
+    /// As the unit tests are, so that nothing is compiled twice for them.
+    Dev,
+    /// As it is shipped.
+    Release,
+}
+
+/// Builds all three.
+pub(crate) fn everything(cx: &Context) -> Result<(), Failure> {
+    let page = page(cx)?;
+    let relay = relay(cx, Relay::Release)?;
+    note(format!("package {}", pack::tarball_path(cx).display()));
+    note(format!("page    {}", page.display()));
+    note(format!("relay   {}", relay.display()));
+    Ok(())
+}
+
+/// Builds the wasm with its JavaScript glue and types; returns their folder.
+pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
+    let toolchain = WasmToolchain::ready(cx)?;
+    let wasm_bindgen = cx.locked_version("wasm-bindgen")?;
+    Tool::WasmBindgen.ready(cx)?;
+    Tool::WasmPack.ready(cx)?;
+    npm::check_node(cx)?;
+    npm::ready(cx, npm::TOOLS)?;
+
+    let _lock = cx.lock("wasm")?;
+    let out = cx.target("npm/wasm");
+    let inputs = Inputs::of("wasm")
+        .fact(toolchain.version())
+        .fact(&wasm_bindgen)
+        .fact(&WASM_FEATURES.join(" "))
+        .path(&cx.path("Cargo.toml"))?
+        .path(&cx.path("Cargo.lock"))?
+        .path(&cx.path("crates"))?
+        .path(&cx.path("xtask/npm/package-lock.json"))?;
+    let stamp = Stamp::new(cx.stamp("wasm"), inputs);
+    if stamp.is_current(&out.join(format!("{WASM_NAME}_bg.wasm"))) {
+        skipped("wasm package", "nothing changed");
+        return Ok(out);
+    }
+    let step = step("wasm package: wasm-pack build (link-time optimised, takes minutes when cold)");
+    let raw = cx.target("npm/wasm-pack");
+    toolchain
+        .tool(cx, "wasm-pack")
+        .arg("build")
+        .arg(cx.path("crates/vivim-wasm"))
+        .args(["--target", "web", "--profile", "wasm-release", "--mode", "no-install"])
+        // wasm-pack would download wasm-opt; ours is an npm package with a locked version.
+        .args(["--no-opt", "--no-pack", "--no-gitignore", "--out-name", WASM_NAME, "--out-dir"])
+        .arg(&raw)
+        .remedy("Fix what the compiler says above; `cargo xtask setup` repairs the tools.")
+        .run()?;
+    step.done();
+    optimise(cx, &raw, &out)?;
+    stamp.set()?;
+    Ok(out)
+}
+
+/// Builds the relay and returns the program.
+pub(crate) fn relay(cx: &Context, kind: Relay) -> Result<PathBuf, Failure> {
+    let remedy = "Fix what the compiler says above.";
+    match kind {
+        Relay::Dev => {
+            let step = step("relay, as the unit tests have it");
+            let packages = NATIVE_PACKAGES.iter().flat_map(|name| ["--package", name]);
+            cx.cargo()
+                .args(["build", "--quiet", "--locked", "--bins", "--tests"])
+                .args(packages)
+                .remedy(remedy)
+                .run()?;
+            step.done();
+            Ok(cx.target("debug/vivim-relay"))
+        }
+        Relay::Release => {
+            let step = step("relay, release");
+            let build = ["build", "--quiet", "--locked", "--release", "--package", "vivim-relay"];
+            cx.cargo().args(build).remedy(remedy).run()?;
+            step.done();
+            Ok(cx.target("release/vivim-relay"))
+        }
+    }
+}
+
+/// Builds the demo page from the packed npm package and returns its folder.
+pub(crate) fn page(cx: &Context) -> Result<PathBuf, Failure> {
+    let tarball = pack::tarball(cx)?;
+    npm::ready(cx, "www")?;
+
+    let _lock = cx.lock("page")?;
+    let dist = cx.path("www/dist");
+    let inputs = Inputs::of("page").path(&cx.path("www"))?.path(&tarball)?;
+    let stamp = Stamp::new(cx.stamp("page"), inputs);
+    if stamp.is_current(&dist.join("index.html")) {
+        skipped("demo page", "nothing changed");
+        return Ok(dist);
+    }
+    let step = step("demo page");
+    Run::new("npm")
+        .args(["run", "--silent", "build"])
+        .dir(cx.path("www"))
+        .env("VIVIM_WASM_TARBALL", &tarball)
+        .remedy("Fix what tsc or Vite says above.")
+        .quiet()
+        .run()?;
+    stamp.set()?;
+    step.done();
+    Ok(dist)
+}
+
+/// Copies wasm-pack's output with the wasm made smaller.
+fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
+    let wasm = format!("{WASM_NAME}_bg.wasm");
+    let step = step("wasm package: wasm-opt -Oz");
+    if out.exists() {
+        fs::remove_dir_all(out).map_err(|e| Failure::file("Removing", out, &e))?;
+    }
+    copy_folder(raw, out)?;
+    Run::new(cx.path("xtask/npm/node_modules/.bin/wasm-opt"))
+        .arg("-Oz")
+        .args(WASM_FEATURES)
+        .arg(raw.join(&wasm))
+        .arg("--output")
+        .arg(out.join(&wasm))
+        .remedy(
+            "A feature the compiler uses may be missing in WASM_FEATURES of xtask/src/build.rs.",
+        )
+        .run()?;
+    step.done();
+    Ok(())
+}
+
+/// Copies a folder with everything in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to).map_err(|e| Failure::file("Making", to, &e))?;
+    for entry in fs::read_dir(from).map_err(|e| Failure::file("Listing", from, &e))? {
+        let entry = entry.map_err(|e| Failure::file("Listing", from, &e))?;
+        let (source, copy) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_folder(&source, &copy)?;
+        } else {
+            fs::copy(&source, &copy).map_err(|e| Failure::file("Copying", &source, &e))?;
+        }
+    }
+    Ok(())
+}

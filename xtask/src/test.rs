@@ -1,0 +1,189 @@
+//! `test`: all parts, or one, and a summary at the end.
+
+use std::ffi::OsString;
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+use crate::build::{self, Relay};
+use crate::context::{Context, NATIVE_PACKAGES};
+use crate::pack;
+use crate::process::{Failure, Run, find_program};
+use crate::progress::{human, note};
+use crate::setup::tools::Tool;
+use crate::setup::{browsers, npm};
+use crate::toolchain::WasmToolchain;
+
+/// Seconds a single browser test in `wasm-tests` may take.
+const WASM_TEST_TIMEOUT: &str = "120";
+
+/// A part of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Unit and property tests of the crates, doc tests, and the tests of the page's own code.
+    Unit,
+    /// `wasm-tests` in headless Chromium.
+    Wasm,
+    /// Two browsers, the real relay, the real page.
+    E2e,
+    /// Ours and js-libp2p, Yrs and Yjs.
+    Interop,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Unit, Self::Wasm, Self::E2e, Self::Interop];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::E2e => "e2e",
+            Self::Interop => "interop",
+            Self::Unit => "unit",
+            Self::Wasm => "wasm",
+        }
+    }
+
+    fn run(self, cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
+        match self {
+            Self::E2e | Self::Interop => suite(cx, self.name(), filter),
+            Self::Unit => unit(cx, filter),
+            Self::Wasm => wasm(cx, filter),
+        }
+    }
+}
+
+/// Runs the parts one after the other; a failed one doesn't keep the others from running.
+pub(crate) fn run(cx: &Context, part: Option<Part>, filter: Option<&str>) -> Result<(), Failure> {
+    let parts = part.map_or_else(|| Part::ALL.to_vec(), |part| vec![part]);
+    let mut summary = Vec::new();
+    let mut failed = Vec::new();
+    for part in parts {
+        eprintln!("\n===== tests: {} =====", part.name());
+        let started = Instant::now();
+        let result = part.run(cx, filter);
+        let verdict = match &result {
+            Ok(()) => "passed".to_owned(),
+            Err(failure) => format!("FAILED: {}", failure.what()),
+        };
+        if let Err(failure) = result {
+            eprintln!("{failure}");
+            failed.push(part.name());
+        }
+        summary.push(format!("{:8} {:>13}  {verdict}", part.name(), human(started.elapsed())));
+    }
+    eprintln!("\n===== tests: summary =====");
+    for line in summary {
+        note(line);
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let what = format!("Tests failed in: {}", failed.join(", "));
+    Err(Failure::new(what, format!("Run one part alone: cargo xtask test {}", failed[0])))
+}
+
+fn unit(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
+    let remedy = "The failing tests are named above.";
+    let packages: Vec<&str> = NATIVE_PACKAGES.iter().flat_map(|name| ["--package", name]).collect();
+    let has_nextest = find_program(&["cargo-nextest"], &cx.tool_path()).is_some();
+    let run = if has_nextest {
+        // The same selection as the relay of the end-to-end tests, so that it is built here already.
+        let args = ["nextest", "run", "--locked", "--no-fail-fast", "--bins", "--tests", "--lib"];
+        cx.cargo().args(args).args(&packages)
+    } else {
+        note("cargo-nextest isn't installed; using cargo test");
+        let args = ["test", "--locked", "--no-fail-fast", "--bins", "--tests", "--lib"];
+        cx.cargo().args(args).args(&packages)
+    };
+    let native = run.args(filter).remedy(remedy).run();
+    let docs = match filter {
+        Some(_) => Ok(()),
+        None => cx
+            .cargo()
+            .args(["test", "--locked", "--doc"])
+            .args(
+                packages
+                    .iter()
+                    .filter(|name| **name != "--package" && **name != "xtask")
+                    .flat_map(|name| ["--package", name]),
+            )
+            .remedy("The failing examples are named above.")
+            .run(),
+    };
+    let page = page_tests(cx);
+    native.and(docs).and(page)
+}
+
+/// The tests of the page's own code, which need neither a browser nor the package.
+fn page_tests(cx: &Context) -> Result<(), Failure> {
+    if !cx.path("www/test").is_dir() {
+        return Ok(());
+    }
+    npm::check_node(cx)?;
+    npm::ready(cx, "www")?;
+    Run::new("npm")
+        .args(["run", "--silent", "test"])
+        .dir(cx.path("www"))
+        .remedy("The failing tests of www/test are named above.")
+        .run()
+}
+
+fn wasm(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
+    let chromium = browsers::chromium(cx)?;
+    let toolchain = WasmToolchain::ready(cx)?;
+    Tool::WasmBindgen.ready(cx)?;
+    Tool::WasmPack.ready(cx)?;
+    let run = toolchain
+        .tool(cx, "wasm-pack")
+        .args(["test", "--headless", "--chrome", "--mode", "no-install", "--chromedriver"])
+        .arg(&chromium.driver)
+        .arg(cx.path("wasm-tests"))
+        .env("WASM_BINDGEN_TEST_TIMEOUT", WASM_TEST_TIMEOUT)
+        .remedy("The failing tests are named above; the browser's flags are in wasm-tests/webdriver.json.");
+    match filter {
+        Some(filter) => run.args(["--", "--", filter]).run(),
+        None => run.run(),
+    }
+}
+
+/// A suite of `tests/`, with the shipped package, the built page and a relay.
+fn suite(cx: &Context, name: &str, filter: Option<&str>) -> Result<(), Failure> {
+    let env = suite_env(cx, Relay::Dev)?;
+    let runner = cx.path("tests/run.mjs");
+    let run = cx.node().envs(env).remedy("The failing cases are named above.");
+    if runner.is_file() {
+        return run.arg(runner).arg(name).args(filter).run();
+    }
+    let pattern = filter.map(|filter| format!("--test-name-pattern={filter}"));
+    let files = format!("tests/{name}/*.test.mjs");
+    run.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(pattern)
+        .arg(files)
+        .run()
+}
+
+/// Builds what the suites of `tests/` need and says in variables where it is.
+pub(crate) fn suite_env(
+    cx: &Context,
+    relay: Relay,
+) -> Result<Vec<(&'static str, OsString)>, Failure> {
+    npm::check_node(cx)?;
+    let chromium = browsers::chromium(cx)?;
+    let page = build::page(cx)?;
+    let relay_program = build::relay(cx, relay)?;
+    npm::ready(cx, "tests")?;
+    let mut env: Vec<(&'static str, OsString)> = vec![
+        ("CARGO_TARGET_DIR", cx.target("").into()),
+        ("CHROMEDRIVER", chromium.driver.into()),
+        ("VIVIM_CHROMIUM", chromium.program.into()),
+        ("VIVIM_PAGE", page.into()),
+        ("VIVIM_RELAY", relay_program.into()),
+        ("VIVIM_TARBALL", pack::tarball_path(cx).into()),
+    ];
+    // Only the cross-browser cases of the tests need Firefox; benches and the demo don't.
+    if relay == Relay::Dev {
+        let firefox = browsers::firefox(cx)?;
+        env.push(("VIVIM_FIREFOX", firefox.program.into()));
+        env.push(("VIVIM_GECKODRIVER", firefox.driver.into()));
+    }
+    Ok(env)
+}
