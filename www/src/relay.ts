@@ -1,0 +1,124 @@
+/** Where the relay is: asked from the server the page came from, or given in the address. */
+
+/** A relay the page can dial. */
+export interface Relay {
+  /** Multiaddrs a browser can dial from this page, the best first. */
+  readonly addresses: readonly string[]
+  /** Peer ids in those addresses. */
+  readonly peerIds: readonly string[]
+  /** For `RTCPeerConnection`. */
+  readonly iceServers: readonly RTCIceServer[]
+}
+
+/** What came of looking for it. */
+export type RelayLookup =
+  | { readonly found: true; readonly relay: Relay }
+  | { readonly found: false; readonly reason: 'unreachable' | 'missing' | 'unusable'; readonly detail: string }
+
+/** The parts of a page's address that decide what can be dialled from it. */
+export interface PageAddress {
+  readonly hostname: string
+  readonly protocol: string
+}
+
+const WELL_KNOWN = '/.well-known/vivim'
+
+/** Milliseconds. A server that takes longer to name its relay counts as unreachable. */
+const LOOKUP_TIMEOUT_MS = 8_000
+
+/** Finds the relay: `?relay=<multiaddr>` (repeatable) wins over what the page's server says. */
+export async function findRelay(page: Location): Promise<RelayLookup> {
+  const given = new URLSearchParams(page.search).getAll('relay').filter((address) => address !== '')
+  if (given.length > 0) return fromAnswer({ multiaddrs: given }, page, 'the address bar')
+
+  let response: Response
+  try {
+    response = await fetch(WELL_KNOWN, { signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS) })
+  } catch (error) {
+    return { found: false, reason: 'unreachable', detail: message(error) }
+  }
+  if (!response.ok) {
+    return { found: false, reason: 'missing', detail: `${page.host}${WELL_KNOWN} answered ${response.status}` }
+  }
+  let answer: unknown
+  try {
+    answer = await response.json()
+  } catch {
+    return { found: false, reason: 'missing', detail: `${page.host}${WELL_KNOWN} isn't a relay's answer` }
+  }
+  return fromAnswer(answer, page, page.host)
+}
+
+/** Reads a relay's description of itself. Nothing in it is trusted to have the right shape. */
+export function fromAnswer(answer: unknown, page: PageAddress, source: string): RelayLookup {
+  const described = typeof answer === 'object' && answer !== null ? answer : {}
+  const offered = strings('multiaddrs' in described ? described.multiaddrs : undefined)
+  const addresses = dialable(offered, page)
+  if (addresses.length === 0) {
+    const detail =
+      offered.length === 0
+        ? `no addresses in the answer of ${source}`
+        : `none of these can be used from ${page.protocol}//${page.hostname}: ${offered.join(', ')}`
+    return { found: false, reason: 'unusable', detail }
+  }
+  const stun = strings('stun' in described ? described.stun : undefined).map((url) => localised(url, page.hostname))
+  const peerIds = addresses.flatMap((address) => /\/p2p\/([^/]+)/.exec(address)?.[1] ?? [])
+  return {
+    found: true,
+    relay: {
+      addresses,
+      peerIds: [...new Set(peerIds)],
+      iceServers: stun.length > 0 ? [{ urls: stun }] : [],
+    },
+  }
+}
+
+/**
+ * The addresses worth dialling from this page. A browser only speaks WebSocket to a relay, and only the secure kind
+ * from a secure page. A relay that was started without an announced address says `127.0.0.1`, which is wrong for a
+ * phone that loaded the page over the local network: the host that served the page is then tried in its place.
+ */
+export function dialable(offered: readonly string[], page: PageAddress): string[] {
+  const pageIsLocal = isLoopback(page.hostname)
+  const usable = offered.filter((address) => {
+    const secure = /\/(wss|tls\/(sni\/[^/]+\/)?ws)(\/|$)/.test(address)
+    if (secure) return true
+    // Browsers allow plain WebSocket to loopback even from a secure page.
+    return /\/ws(\/|$)/.test(address) && (page.protocol !== 'https:' || isLoopback(host(address) ?? ''))
+  })
+  const here = usable.filter((address) => host(address) === page.hostname)
+  if (here.length > 0) return here
+  if (pageIsLocal) return usable
+  const elsewhere = usable.filter((address) => !isLoopback(host(address) ?? ''))
+  if (elsewhere.length > 0) return elsewhere
+  return page.protocol === 'https:' ? usable : usable.map((address) => withHost(address, page.hostname))
+}
+
+function host(address: string): string | undefined {
+  return /^\/(?:ip4|ip6|dns|dns4|dns6)\/([^/]+)/.exec(address)?.[1]
+}
+
+function withHost(address: string, hostname: string): string {
+  const bare = hostname.replace(/^\[|\]$/g, '')
+  const protocol = bare.includes(':') ? 'ip6' : /^\d+\.\d+\.\d+\.\d+$/.test(bare) ? 'ip4' : 'dns'
+  return address.replace(/^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/]+/, `/${protocol}/${bare}`)
+}
+
+function localised(stun: string, hostname: string): string {
+  const parts = /^(stuns?:)(\[[^\]]+\]|[^:?]+)(.*)$/.exec(stun)
+  if (!parts || isLoopback(hostname) || !isLoopback(parts[2] ?? '')) return stun
+  return `${parts[1]}${hostname}${parts[3]}`
+}
+
+function isLoopback(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '')
+  return bare === 'localhost' || bare === '::1' || bare === '::' || bare === '0.0.0.0' || bare.startsWith('127.')
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,314 @@
+/**
+ * One visit to one room: the document, who is here, and the node that connects them. It knows nothing of the screen.
+ *
+ * Order matters for a quick start: the wasm and the relay's address are asked for at once and side by side, the node
+ * starts when both are there, and nothing waits for the editor.
+ */
+
+import init, { NetworkNode } from 'vivim-wasm'
+import type { Room } from 'vivim-wasm'
+import { VivimProvider } from 'vivim-wasm/yjs'
+import { Awareness } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+
+import { best, ByteCounter } from './network.ts'
+import type { Finding, NetworkView, PeerView, Phase } from './network.ts'
+import { cleanName, COLORS, describeUser, freeColor, loadProfile, saveName } from './profile.ts'
+import type { Profile } from './profile.ts'
+import { findRelay } from './relay.ts'
+import type { Relay, RelayLookup } from './relay.ts'
+
+/** Milliseconds between looks at the counters while somebody can see them. */
+const LOOK_MS = 500
+
+/** Milliseconds between looks in a hidden tab. */
+const LOOK_HIDDEN_MS = 5_000
+
+/** Milliseconds without a relay before the page says so; a normal start takes a tenth of it. */
+const PATIENCE_MS = 4_000
+
+/** Milliseconds between attempts to learn what is wrong, or whether it still is. */
+const DIAGNOSE_MS = 8_000
+
+/** The same while everything works, only not directly. */
+const DIAGNOSE_RELAYED_MS = 60_000
+
+/** Somebody in the room, as they describe themselves. */
+export interface Person extends Profile {
+  readonly clientId: number
+  readonly me: boolean
+}
+
+/** The objects behind the page, for the console and for tests: `window.vivim`. */
+export interface Debug {
+  node: NetworkNode | undefined
+  room: Room | undefined
+  provider: VivimProvider | undefined
+  readonly ydoc: Y.Doc
+}
+
+/** See the module. */
+export class Session {
+  readonly ydoc = new Y.Doc()
+  readonly text = this.ydoc.getText('text')
+  readonly awareness = new Awareness(this.ydoc)
+  readonly debug: Debug = { node: undefined, room: undefined, provider: undefined, ydoc: this.ydoc }
+
+  #profile = loadProfile()
+  #phase: Phase = 'starting'
+  #relay: Relay | undefined
+  #findings: readonly Finding[] = []
+  #relayLostAt: number | undefined = performance.now()
+  #relayedSince: number | undefined
+  #diagnosedAt = -Infinity
+  #diagnosing = false
+  #bytes = new ByteCounter()
+  #listeners = new Set<() => void>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #wasm: Promise<void> | undefined
+
+  constructor(readonly roomName: string) {
+    this.#introduce()
+    this.awareness.on('change', () => {
+      this.#settleColor()
+      this.#changed()
+    })
+    addEventListener('online', () => {
+      // A running node notices by itself; a page that was opened offline has none yet.
+      if (this.debug.node === undefined) void this.retry()
+    })
+  }
+
+  get profile(): Profile {
+    return this.#profile
+  }
+
+  /** Calls back after every change of what `view()` and `people()` return. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** Starts, or starts again after a failure. Never rejects: what goes wrong is in the view. */
+  async start(): Promise<void> {
+    this.#wasm ??= init()
+    const wasm = this.#wasm.then(
+      () => undefined,
+      (error: unknown) => error ?? new Error('unknown'),
+    )
+    this.#look()
+    const lookup = await findRelay(location)
+    if (!lookup.found) return this.#withoutRelay(lookup)
+    const broken = await wasm
+    if (broken !== undefined) {
+      this.#wasm = undefined
+      return this.#fail('wasm', broken, 'Try a current Firefox, Chrome or Safari, or reload the page.')
+    }
+    try {
+      await this.#run(lookup.relay)
+    } catch (error) {
+      this.#fail(code(error), error, 'Reload the page; the text of this tab is kept.')
+    }
+  }
+
+  /** Looks for the relay again, now. */
+  async retry(): Promise<void> {
+    this.#diagnosedAt = -Infinity
+    if (this.debug.node === undefined) {
+      this.#phase = 'starting'
+      this.#findings = []
+      this.#changed()
+      await this.start()
+    } else {
+      await this.#diagnose()
+    }
+  }
+
+  /** Changes the writer's name, for now and for later visits. */
+  rename(value: string): void {
+    const name = cleanName(value)
+    if (name === undefined || name === this.#profile.name) return
+    this.#profile = { ...this.#profile, name }
+    saveName(this.#profile)
+    this.#introduce()
+  }
+
+  /** Everybody here, the writer first. */
+  people(): Person[] {
+    const people: Person[] = []
+    for (const [clientId, state] of this.awareness.getStates()) {
+      const user: unknown = state['user']
+      people.push({ clientId, me: clientId === this.ydoc.clientID, ...describeUser(user, clientId) })
+    }
+    return people.sort((a, b) => Number(b.me) - Number(a.me) || a.clientId - b.clientId)
+  }
+
+  /** The network now. */
+  view(): NetworkView {
+    const { node, room, provider } = this.debug
+    const connections = node?.getConnections() ?? []
+    const relayIds = new Set(this.#relay?.peerIds)
+    const relay = best(connections.filter(({ peerId, relay }) => relay || relayIds.has(peerId)))
+    const users = new Map<string, Profile>()
+    for (const [clientId, state] of this.awareness.getStates()) {
+      const peerId: unknown = state['peerId']
+      if (typeof peerId === 'string') users.set(peerId, describeUser(state['user'], clientId))
+    }
+    const peers = (room?.peers() ?? []).map(({ peerId }): PeerView => {
+      const own = connections.filter((connection) => connection.peerId === peerId)
+      const used = best(own)
+      const user = users.get(peerId) ?? { name: `Peer ${peerId.slice(-4)}`, color: '#6b7280' }
+      return {
+        peerId,
+        ...user,
+        path: used === undefined ? 'none' : used.direct ? 'direct' : 'relayed',
+        transport: used?.transport ?? '',
+        rtt: used?.rtt,
+        bytesSent: this.#bytes.count(`${peerId} sent`, sum(own.map((connection) => connection.bytesSent))),
+        bytesReceived: this.#bytes.count(`${peerId} received`, sum(own.map((connection) => connection.bytesReceived))),
+      }
+    })
+    return {
+      phase: this.#phase,
+      online: navigator.onLine,
+      unreachable: this.#unreachable(),
+      synced: provider?.synced ?? false,
+      relay: { connected: relay !== undefined, rtt: relay?.rtt },
+      peers: peers.sort((a, b) => (a.peerId < b.peerId ? -1 : 1)),
+      findings: this.#findings,
+    }
+  }
+
+  async #run(relay: Relay): Promise<void> {
+    this.#relay = relay
+    const node = new NetworkNode({
+      nodeType: 'client',
+      bootstrapPeers: [...relay.addresses],
+      enableWebRTC: true,
+      enableDHT: false, // The relay's room directory finds the others; this page looks nothing else up.
+      enableGossipsub: true,
+      iceServers: [...relay.iceServers],
+    })
+    this.debug.node = node
+    for (const event of ['connection', 'status', 'peer:connect', 'peer:disconnect'] as const) {
+      node.on(event, () => this.#changed())
+    }
+    await node.start()
+    // The others match a line of their picture with a name through this.
+    this.awareness.setLocalStateField('peerId', node.getPeerId())
+    const room = await node.joinRoom(this.roomName)
+    this.debug.room = room
+    room.on('peers', () => this.#changed())
+    const provider = new VivimProvider(this.ydoc, { node, room, awareness: this.awareness })
+    provider.on('synced', () => this.#changed())
+    this.debug.provider = provider
+    this.#phase = 'running'
+    this.#changed()
+  }
+
+  #withoutRelay(lookup: Extract<RelayLookup, { found: false }>): void {
+    this.#phase = 'no-relay'
+    this.#diagnosedAt = performance.now()
+    this.#findings = [
+      lookup.reason === 'unusable'
+        ? {
+            code: 'relay-unusable',
+            message: `The relay’s address can’t be used from this page: ${lookup.detail}.`,
+            hint: 'Start the relay with --announce and an address this browser can reach; a page opened over https needs wss.',
+          }
+        : {
+            code: 'relay-missing',
+            message: `The server of this page doesn’t say where the relay is: ${lookup.detail}.`,
+            hint: 'Open the page from the relay itself (cargo xtask demo, or vivim-relay on port 8080), or add ?relay=<its multiaddr> to the address.',
+          },
+    ]
+    this.#changed()
+  }
+
+  #fail(problem: string, error: unknown, hint: string): void {
+    console.error(error)
+    this.#phase = 'failed'
+    this.#findings = [{ code: problem, message: error instanceof Error ? error.message : String(error), hint }]
+    this.#changed()
+  }
+
+  #unreachable(): boolean {
+    return this.#relayLostAt !== undefined && performance.now() - this.#relayLostAt > PATIENCE_MS
+  }
+
+  /** Looks at the node every so often: counters and round-trip times change without an event. */
+  #look(): void {
+    clearTimeout(this.#timer)
+    const now = performance.now()
+    const view = this.view()
+    this.#relayLostAt = view.relay.connected ? undefined : (this.#relayLostAt ?? now)
+    const relayed = view.peers.some((peer) => peer.path === 'relayed')
+    this.#relayedSince = relayed ? (this.#relayedSince ?? now) : undefined
+    if (this.#phase === 'running' && view.relay.connected && !relayed) this.#findings = []
+
+    const stuckRelayed = this.#relayedSince !== undefined && now - this.#relayedSince > PATIENCE_MS
+    const away = this.#phase === 'no-relay' || view.unreachable
+    const pause = away ? DIAGNOSE_MS : DIAGNOSE_RELAYED_MS
+    if (view.online && (away || stuckRelayed) && now - this.#diagnosedAt > pause) void this.#diagnose()
+
+    this.#changed()
+    this.#timer = setTimeout(() => this.#look(), document.hidden ? LOOK_HIDDEN_MS : LOOK_MS)
+  }
+
+  /** Asks the node what is wrong, and the page's server whether the relay has moved. */
+  async #diagnose(): Promise<void> {
+    if (this.#diagnosing) return
+    this.#diagnosing = true
+    this.#diagnosedAt = performance.now()
+    try {
+      const { node } = this.debug
+      if (node === undefined) {
+        if (this.#phase === 'no-relay') await this.start()
+        return
+      }
+      const [report, lookup] = await Promise.all([node.doctor(), findRelay(location)])
+      this.#findings = report.findings
+        .filter((finding) => finding.severity !== 'info')
+        .map(({ code, message, hint }) => ({ code, message, hint }))
+      if (lookup.found && this.#relayLostAt !== undefined) {
+        const known = new Set(this.#relay?.addresses)
+        const moved = lookup.relay.addresses.filter((address) => !known.has(address))
+        this.#relay = lookup.relay
+        const [first] = moved
+        if (first !== undefined) await node.connect(first)
+      }
+    } catch (error) {
+      console.warn('Looking for the cause failed', error)
+    } finally {
+      this.#diagnosing = false
+      this.#changed()
+    }
+  }
+
+  #introduce(): void {
+    const { name, color } = this.#profile
+    this.awareness.setLocalStateField('user', { name, color, colorLight: `${color}33` })
+  }
+
+  /** Two people of one colour can't be told apart: the one who came with the larger id takes another. */
+  #settleColor(): void {
+    const others = this.people().filter((person) => !person.me)
+    const clash = others.some(
+      (person) => person.color === this.#profile.color && person.clientId < this.ydoc.clientID,
+    )
+    if (!clash || others.length >= COLORS.length) return
+    this.#profile = { ...this.#profile, color: freeColor(new Set(others.map((person) => person.color))) }
+    this.#introduce()
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
+function code(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown'
+}
