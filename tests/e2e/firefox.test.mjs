@@ -18,8 +18,9 @@ async function setting(scope) {
 /** @param {DemoPage} a @param {DemoPage} b */
 async function writeTogether(a, b) {
   await meetDirectly(a, b)
+  const before = (await a.text()).length
   await Promise.all([a.write('one two three '), b.write('four five six ')])
-  await converge([a, b], (text) => text.length === 'one two three four five six '.length)
+  await converge([a, b], (text) => text.length === before + 'one two three four five six '.length)
   await flowsDirectly(a, b, prose(20_000, 'to the second'))
   await flowsDirectly(b, a, prose(20_000, 'to the first'))
 }
@@ -30,10 +31,7 @@ scenario('Firefox joins a room of Chromium: they find each other, connect direct
   await first.write('already here ')
   const second = await DemoPage.open(firefox, origin, room)
   await second.has('already here ')
-  await first.append('\n')
-  await meetDirectly(first, second)
-  await Promise.all([first.write('one two three '), second.write('four five six ')])
-  await converge([first, second], (text) => text.length === 'already here \none two three four five six '.length)
+  await writeTogether(first, second)
 })
 
 scenario('Chromium joins a room of Firefox: they find each other, connect directly, type and converge', async (scope) => {

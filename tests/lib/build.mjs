@@ -143,15 +143,21 @@ export function packageImports(manifest) {
   }
 }
 
-/** Serves the js-libp2p page. */
-export async function serveJsLibp2p() {
-  return serve({
-    answers: {
-      ...(await bundle('pages/js-libp2p.mjs')),
-      '/': html(`import { JsLibp2p } from '/pages/js-libp2p.js'; window.peer = new JsLibp2p()`),
-    },
-  })
+/**
+ * Serves a page of js-libp2p as `window.peer`.
+ * @param {string} entry
+ * @param {string} name the class that the entry exports
+ */
+async function servePeer(entry, name) {
+  const script = `import { ${name} } from '/pages/${basename(entry, '.mjs')}.js'; window.peer = new ${name}()`
+  return serve({ answers: { ...(await bundle(entry)), '/': html(script) } })
 }
+
+/** Serves the js-libp2p page. */
+export const serveJsLibp2p = () => servePeer('pages/js-libp2p.mjs', 'JsLibp2p')
+
+/** Serves the page of a peer that breaks the rules. */
+export const serveHostile = () => servePeer('pages/hostile.mjs', 'Hostile')
 
 /**
  * Serves the page that drives the package's API; the browser resolves the package by an import map.
