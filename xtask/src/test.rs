@@ -22,7 +22,7 @@ const WASM_TEST_TIMEOUT: &str = "120";
 pub(crate) enum Part {
     /// Unit and property tests of the crates, doc tests, and the tests of the page's own code.
     Unit,
-    /// `wasm-tests` in headless Chromium.
+    /// `wasm-tests` in headless Chromium, and the npm package's own tests in Node.
     Wasm,
     /// Two browsers, the real relay, the real page.
     E2e,
@@ -83,34 +83,35 @@ pub(crate) fn run(cx: &Context, part: Option<Part>, filter: Option<&str>) -> Res
 
 fn unit(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
     let remedy = "The failing tests are named above.";
-    let packages: Vec<&str> = NATIVE_PACKAGES.iter().flat_map(|name| ["--package", name]).collect();
     let has_nextest = find_program(&["cargo-nextest"], &cx.tool_path()).is_some();
+    // The same selection as for the relay of the end-to-end tests: it is built here already.
+    let selection = ["--locked", "--no-fail-fast", "--lib", "--bins", "--tests"];
     let run = if has_nextest {
-        // The same selection as the relay of the end-to-end tests, so that it is built here already.
-        let args = ["nextest", "run", "--locked", "--no-fail-fast", "--bins", "--tests", "--lib"];
-        cx.cargo().args(args).args(&packages)
+        cx.cargo().args(["nextest", "run"])
     } else {
         note("cargo-nextest isn't installed; using cargo test");
-        let args = ["test", "--locked", "--no-fail-fast", "--bins", "--tests", "--lib"];
-        cx.cargo().args(args).args(&packages)
+        cx.cargo().arg("test")
     };
-    let native = run.args(filter).remedy(remedy).run();
-    let docs = match filter {
-        Some(_) => Ok(()),
-        None => cx
-            .cargo()
-            .args(["test", "--locked", "--doc"])
-            .args(
-                packages
-                    .iter()
-                    .filter(|name| **name != "--package" && **name != "xtask")
-                    .flat_map(|name| ["--package", name]),
-            )
-            .remedy("The failing examples are named above.")
-            .run(),
-    };
+    let native =
+        run.args(selection).args(flags(&NATIVE_PACKAGES)).args(filter).remedy(remedy).run();
+    let docs = if filter.is_none() { doc_tests(cx) } else { Ok(()) };
     let page = page_tests(cx);
     native.and(docs).and(page)
+}
+
+/// The examples in the docs of the libraries.
+fn doc_tests(cx: &Context) -> Result<(), Failure> {
+    let libraries: Vec<&str> =
+        NATIVE_PACKAGES.into_iter().filter(|name| *name != "xtask").collect();
+    cx.cargo()
+        .args(["test", "--quiet", "--locked", "--doc"])
+        .args(flags(&libraries))
+        .remedy("The failing examples are named above.")
+        .run()
+}
+
+fn flags<'a>(packages: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    packages.iter().flat_map(|name| ["--package", name])
 }
 
 /// The tests of the page's own code, which need neither a browser nor the package.
@@ -139,10 +140,25 @@ fn wasm(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
         .arg(cx.path("wasm-tests"))
         .env("WASM_BINDGEN_TEST_TIMEOUT", WASM_TEST_TIMEOUT)
         .remedy("The failing tests are named above; the browser's flags are in wasm-tests/webdriver.json.");
-    match filter {
+    let browser = match filter {
         Some(filter) => run.args(["--", "--", filter]).run(),
         None => run.run(),
+    };
+    let package = if filter.is_none() { package_tests(cx) } else { Ok(()) };
+    browser.and(package)
+}
+
+/// The npm package's own tests: its types, and what it does in Node.
+fn package_tests(cx: &Context) -> Result<(), Failure> {
+    if !cx.path("pkg-template/test").is_dir() {
+        return Ok(());
     }
+    pack::tarball(cx)?;
+    Run::new("npm")
+        .args(["run", "--silent", "test"])
+        .dir(pack::stage_path(cx))
+        .remedy("The failing tests of pkg-template/test are named above.")
+        .run()
 }
 
 /// A suite of `tests/`, with the shipped package, the built page and a relay.
