@@ -64,6 +64,8 @@ export interface NetworkView {
   readonly relay: RelayView
   readonly peers: readonly PeerView[]
   readonly findings: readonly Finding[]
+  /** What doesn't work in this browser, whatever the network does. */
+  readonly limitations: readonly Finding[]
 }
 
 /** The best of several connections to one peer: direct before relayed, then the quicker one. */

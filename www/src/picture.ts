@@ -90,12 +90,12 @@ export class Picture {
     const labelled = shown.length <= MOST_LABELLED
 
     const anyRelayed = shown.some((peer) => peer.path === 'relayed')
-    this.#scene.append(
-      svg('path', {
-        d: line(center, RELAY),
-        class: `line ${!view.relay.connected ? 'line-none' : anyRelayed ? 'line-relayed' : 'line-control'}`,
-      }),
-    )
+    const up = svg('path', {
+      d: line(center, RELAY),
+      class: `line ${!view.relay.connected ? 'line-none' : anyRelayed ? 'line-relayed' : 'line-control'}`,
+    })
+    up.style.setProperty('--c', me.color)
+    this.#scene.append(up)
     shown.forEach((peer, index) => {
       const place = places[index] ?? center
       this.#drawPeer(peer, place, center, labelled)

@@ -71,9 +71,11 @@ function showStatus(status: Status, view: NetworkView): void {
 
 let notes = ''
 
-/** Why it isn't direct, below the picture. What keeps the page from working at all stands above the text instead. */
+/** What could be better, below the picture. What keeps the page from working at all stands above the text instead. */
 function showNotes(status: Status, view: NetworkView): void {
-  const findings = status.state === 'relayed' || status.state === 'mixed' ? view.findings : []
+  const working = status.state === 'relayed' || status.state === 'mixed'
+  const said = new Set(view.findings.map((finding) => finding.code))
+  const findings = [...(working ? view.findings : []), ...view.limitations.filter(({ code }) => !said.has(code))]
   const key = JSON.stringify(findings)
   if (key === notes) return
   notes = key

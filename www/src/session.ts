@@ -33,6 +33,9 @@ const DIAGNOSE_MS = 8_000
 /** The same while everything works, only not directly. */
 const DIAGNOSE_RELAYED_MS = 60_000
 
+/** Warnings about the browser or the way the page is served, which last as long as the page. */
+const LIMITATIONS = new Set(['INSECURE_CONTEXT', 'STORAGE_UNAVAILABLE', 'WEBRTC_UNAVAILABLE'])
+
 /** Somebody in the room, as they describe themselves. */
 export interface Person extends Profile {
   readonly clientId: number
@@ -58,6 +61,8 @@ export class Session {
   #phase: Phase = 'starting'
   #relay: Relay | undefined
   #findings: readonly Finding[] = []
+  #limitations: readonly Finding[] = []
+  #crashed = false
   #relayLostAt: number | undefined = performance.now()
   #relayedSince: number | undefined
   #diagnosedAt = -Infinity
@@ -144,8 +149,8 @@ export class Session {
 
   /** The network now. */
   view(): NetworkView {
-    const { node, room, provider } = this.debug
-    const connections = node?.getConnections() ?? []
+    const { provider } = this.debug
+    const connections = this.#ask(({ node }) => node?.getConnections()) ?? []
     const relayIds = new Set(this.#relay?.peerIds)
     const relay = best(connections.filter(({ peerId, relay }) => relay || relayIds.has(peerId)))
     const users = new Map<string, Profile>()
@@ -153,7 +158,8 @@ export class Session {
       const peerId: unknown = state['peerId']
       if (typeof peerId === 'string') users.set(peerId, describeUser(state['user'], clientId))
     }
-    const peers = (room?.peers() ?? []).map(({ peerId }): PeerView => {
+    const members = this.#ask(({ room }) => room?.peers()) ?? []
+    const peers = members.map(({ peerId }): PeerView => {
       const own = connections.filter((connection) => connection.peerId === peerId)
       const used = best(own)
       const user = users.get(peerId) ?? { name: `Peer ${peerId.slice(-4)}`, color: '#6b7280' }
@@ -175,7 +181,25 @@ export class Session {
       relay: { connected: relay !== undefined, rtt: relay?.rtt },
       peers: peers.sort((a, b) => (a.peerId < b.peerId ? -1 : 1)),
       findings: this.#findings,
+      limitations: this.#limitations,
     }
+  }
+
+  /** What the node says, or nothing when it has crashed: the page must go on even then. */
+  #ask<T>(question: (debug: Debug) => T): T | undefined {
+    if (this.#crashed) return undefined
+    try {
+      return question(this.debug)
+    } catch (error) {
+      this.#crash(error)
+      return undefined
+    }
+  }
+
+  #crash(error: unknown): void {
+    this.#crashed = true
+    // Listeners ask for the view, and the view may be what found out.
+    queueMicrotask(() => this.#fail(code(error), error, 'Reload the page; the text of this tab is kept.'))
   }
 
   async #run(relay: Relay): Promise<void> {
@@ -192,6 +216,11 @@ export class Session {
     for (const event of ['connection', 'status', 'peer:connect', 'peer:disconnect'] as const) {
       node.on(event, () => this.#changed())
     }
+    node.on('warning', ({ code, message }) => this.#limit(code, message))
+    node.on('error', (error) => {
+      if (error.code === 'PANICKED') this.#crash(error)
+      else console.warn(error)
+    })
     await node.start()
     // The others match a line of their picture with a name through this.
     this.awareness.setLocalStateField('peerId', node.getPeerId())
@@ -221,6 +250,13 @@ export class Session {
             hint: 'Open the page from the relay itself (cargo xtask demo, or vivim-relay on port 8080), or add ?relay=<its multiaddr> to the address.',
           },
     ]
+    this.#changed()
+  }
+
+  /** Notes what this browser can't do. What the network can't do at the moment is the doctor's subject. */
+  #limit(code: string, message: string): void {
+    if (!LIMITATIONS.has(code) || this.#limitations.some((known) => known.code === code)) return
+    this.#limitations = [...this.#limitations, { code, message, hint: '' }]
     this.#changed()
   }
 
@@ -269,19 +305,30 @@ export class Session {
       this.#findings = report.findings
         .filter((finding) => finding.severity !== 'info')
         .map(({ code, message, hint }) => ({ code, message, hint }))
-      if (lookup.found && this.#relayLostAt !== undefined) {
-        const known = new Set(this.#relay?.addresses)
-        const moved = lookup.relay.addresses.filter((address) => !known.has(address))
-        this.#relay = lookup.relay
-        const [first] = moved
-        if (first !== undefined) await node.connect(first)
-      }
+      if (lookup.found && this.#isElsewhere(lookup.relay)) await this.#move(lookup.relay)
     } catch (error) {
       console.warn('Looking for the cause failed', error)
     } finally {
       this.#diagnosing = false
       this.#changed()
     }
+  }
+
+  /** Whether the relay is lost and its server now names another one. A direct connection is not given up for it. */
+  #isElsewhere(relay: Relay): boolean {
+    const { peers, relay: old } = this.view()
+    const known = new Set(this.#relay?.addresses)
+    return !old.connected && relay.addresses.every((address) => !known.has(address)) && !peers.some(isReached)
+  }
+
+  async #move(relay: Relay): Promise<void> {
+    const { node, provider } = this.debug
+    this.debug.node = this.debug.room = this.debug.provider = undefined
+    provider?.destroy()
+    await node?.stop()
+    this.#introduce()
+    this.#relayLostAt = performance.now()
+    await this.#run(relay)
   }
 
   #introduce(): void {
@@ -303,6 +350,10 @@ export class Session {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+function isReached(peer: PeerView): boolean {
+  return peer.path !== 'none'
 }
 
 function sum(values: readonly number[]): number {

@@ -12,6 +12,7 @@ const CALM: NetworkView = {
   relay: { connected: true, rtt: 3 },
   peers: [],
   findings: [],
+  limitations: [],
 }
 
 function peer(name: string, path: Path): PeerView {
