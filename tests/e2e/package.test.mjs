@@ -96,12 +96,17 @@ scenario('Vite builds an application with the package without plugins, and it ru
 
 scenario('webpack builds an application with the package without plugins or experiments, and it runs', async (scope) => {
   const app = await scope.open(makeApp('webpack', WEB_APP))
-  const stats = await promisify(webpack)({
+  /** @type {import('webpack').Configuration} */
+  const config = {
     context: app.dir,
     entry: './main.js',
     mode: 'production',
     output: { path: join(app.dir, 'dist'), filename: 'main.js' },
     performance: { hints: false },
+  }
+  /** @type {import('webpack').Stats | undefined} */
+  const stats = await new Promise((resolve, reject) => {
+    webpack(config, (error, stats) => (error ? reject(error) : resolve(stats ?? undefined)))
   })
   assert.ok(stats && !stats.hasErrors() && !stats.hasWarnings(), stats?.toString({ colors: false }))
   assert.equal(wasmIn(join(app.dir, 'dist')).length, 1)

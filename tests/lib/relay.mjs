@@ -11,7 +11,7 @@ import { start } from './processes.mjs'
  * @property {string} peerId
  * @property {string[]} multiaddrs
  * @property {string} http
- * @property {string} [stun]
+ * @property {string[]} stun as `iceServers` wants them
  */
 
 export class Relay {
@@ -64,8 +64,8 @@ export class Relay {
     this.ports = {
       ws: port(this.ready.multiaddrs.find((addr) => addr.includes('/ws')), /\/tcp\/(\d+)\//),
       tcp: port(this.ready.multiaddrs.find((addr) => !addr.includes('/ws')), /\/tcp\/(\d+)/),
-      http: port(this.ready.http, /:(\d+)/),
-      stun: port(this.ready.stun, /:(\d+)/),
+      http: port(this.ready.http, /:(\d+)$/),
+      stun: port(this.ready.stun[0], /:(\d+)$/),
     }
   }
 

@@ -5,7 +5,7 @@
  * @param {string} what what is awaited, for the message of a failure
  * @param {() => T | Promise<T>} probe returns something truthy when it is there
  * @param {{ timeout?: number, interval?: number }} [options] milliseconds
- * @returns {Promise<NonNullable<T>>}
+ * @returns {Promise<Exclude<T, false | 0 | '' | null | undefined>>}
  */
 export async function until(what, probe, { timeout = 20_000, interval = 25 } = {}) {
   const deadline = Date.now() + timeout
@@ -14,7 +14,7 @@ export async function until(what, probe, { timeout = 20_000, interval = 25 } = {
   for (;;) {
     try {
       const value = await within(probe(), Math.max(1, deadline - Date.now()), what)
-      if (value) return /** @type {NonNullable<T>} */ (value)
+      if (value) return /** @type {any} */ (value)
       last = value
     } catch (error) {
       last = error

@@ -1,0 +1,28 @@
+// What the test pages put on `window`; read by editors and by `npm run types`.
+
+interface Window {
+  /** The library under test of the page. */
+  peer: any
+  /** What the demo page offers for tests. */
+  vivim: any
+  node: any
+  measure: () => Promise<number>
+  member: () => boolean
+  seenAt: number
+  result: unknown
+  calls: string[]
+  flood: { written: number; ended: string }
+}
+
+// Built by `cargo xtask pack`; its own types are checked by its own tests.
+declare module 'vivim-wasm' {
+  const init: () => Promise<void>
+  export default init
+  export const NetworkNode: any
+}
+declare module 'vivim-wasm/yjs' {
+  export const VivimProvider: any
+}
+declare module 'y-webrtc' {
+  export const WebrtcProvider: any
+}
