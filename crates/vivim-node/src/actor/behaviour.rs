@@ -29,6 +29,8 @@ pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) relay: relay::client::Behaviour,
     pub(crate) upgrade: DirectUpgrade,
+    /// Before `ping`: inbound pings are ours, because that one answers a single stream per
+    /// connection, and a second one from a measured ping would end it.
     pub(crate) streams: streams::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,

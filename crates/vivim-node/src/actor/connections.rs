@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) direct: bool,
     pub(crate) outbound: bool,
     pub(crate) rtt: Option<Duration>,
+    /// Shared with the tasks that answer pings, to count them.
+    pub(crate) pings: Arc<()>,
     remote_addr: Multiaddr,
     transport: Transport,
     bytes: Arc<Counters>,
@@ -77,6 +79,7 @@ impl Connections {
             direct,
             outbound: endpoint.is_dialer(),
             rtt: None,
+            pings: Arc::default(),
             remote_addr,
             transport,
             bytes,

@@ -15,7 +15,7 @@ use super::{Actor, timers::Timer};
 use crate::{
     command::Reply,
     error::{CommandError, ConnectError},
-    limits,
+    limits, platform,
 };
 
 /// Pending dials by the connection that they will become.
@@ -34,6 +34,10 @@ impl Actor {
         let peer = target(&address);
         if peer == Some(self.peer_id) {
             let _ = reply.send(Err(ConnectError::Own));
+            return;
+        }
+        if !platform::can_dial(&address) {
+            let _ = reply.send(Err(ConnectError::UnsupportedAddress(address)));
             return;
         }
         if self.dials.len() >= limits::MAX_PENDING {

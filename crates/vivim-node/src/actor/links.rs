@@ -7,9 +7,7 @@
 
 use std::collections::HashMap;
 
-use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{PeerId, StreamProtocol, swarm::ConnectionId};
-use rand_chacha::rand_core::RngCore;
 use vivim_proto::{
     id::DocId,
     limits::MAX_GOSSIP_PAYLOAD,
@@ -24,7 +22,7 @@ use crate::{
     event::{CallId, DocumentEvent, Event, WarningCode},
     handle::AppStream,
     io::{self, Link, LinkId},
-    limits, platform, streams,
+    limits, streams,
 };
 
 pub(super) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new(sync::PROTOCOL);
@@ -115,6 +113,8 @@ impl Actor {
             streams::Event::Inbound { peer, connection, protocol, stream } => {
                 if protocol == SYNC_PROTOCOL {
                     self.start_link(peer, connection, stream, false);
+                } else if protocol == libp2p::ping::PROTOCOL_NAME {
+                    self.answer_pings(connection, stream);
                 } else if let Some(handler) = self.handlers.get_mut(&protocol) {
                     let direct = self.connections.get(connection).is_some_and(|c| c.direct);
                     // A handler that is too far behind loses the stream, which resets it.
@@ -139,13 +139,7 @@ impl Actor {
             (Opening::App(protocol, reply), Err(error)) => {
                 let _ = reply.send(Err(stream_error(error, peer, &protocol)));
             }
-            (Opening::Ping(reply), Ok(stream)) => {
-                let mut payload = [0; 32];
-                self.rng.fill_bytes(&mut payload);
-                platform::spawn(async move {
-                    let _ = reply.send(measure(stream, payload).await.ok_or(StreamError::Io));
-                });
-            }
+            (Opening::Ping(reply), Ok(stream)) => self.measure(stream, reply),
             (Opening::Ping(reply), Err(error)) => {
                 let protocol = libp2p::ping::PROTOCOL_NAME;
                 let _ = reply.send(Err(stream_error(error, peer, &protocol)));
@@ -455,24 +449,4 @@ fn stream_error(error: streams::OpenError, peer: PeerId, protocol: &StreamProtoc
         streams::OpenError::Timeout => CommandError::Timeout(limits::OPEN_TIMEOUT).into(),
         streams::OpenError::Io => StreamError::Io,
     }
-}
-
-/// One round of `/ipfs/ping/1.0.0`: the other side echoes 32 random bytes.
-async fn measure(mut stream: libp2p::Stream, payload: [u8; 32]) -> Option<std::time::Duration> {
-    let started = Instant::now();
-    let mut echo = [0; 32];
-    let exchange = async {
-        stream.write_all(&payload).await?;
-        stream.flush().await?;
-        stream.read_exact(&mut echo).await
-    };
-    let timeout = futures_timer::Delay::new(limits::PING_TIMEOUT);
-    match futures::future::select(Box::pin(exchange), timeout).await {
-        futures::future::Either::Left((Ok(()), _)) => {}
-        _ => return None,
-    }
-    let elapsed = started.elapsed();
-    // The measurement is done; a failing close changes nothing.
-    let _ = stream.close().await;
-    (echo == payload).then_some(elapsed)
 }

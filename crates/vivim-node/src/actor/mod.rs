@@ -13,6 +13,7 @@ mod dht;
 mod dials;
 mod directory;
 mod links;
+mod pings;
 mod relays;
 mod rooms;
 mod swarm_events;
@@ -129,7 +130,7 @@ impl Actor {
         let meters = Registry::default();
         let Transports { transport, relay, upgrade } =
             platform::transports(&keypair, &config, &meters)?;
-        let accepted = vec![links::SYNC_PROTOCOL];
+        let accepted = vec![links::SYNC_PROTOCOL, libp2p::ping::PROTOCOL_NAME];
         let behaviour = Behaviour::new(&keypair, &config, relay, upgrade, accepted)?;
         let swarm_config = platform::swarm_config()
             .with_idle_connection_timeout(limits::IDLE_TIMEOUT)
@@ -352,7 +353,7 @@ impl Actor {
             .iter()
             .map(|p| p.as_ref().to_owned())
             .collect();
-        protocols.extend(["/ipfs/id/1.0.0".to_owned(), "/ipfs/ping/1.0.0".to_owned()]);
+        protocols.push("/ipfs/id/1.0.0".to_owned());
         if self.config.gossipsub {
             protocols.push("/meshsub/1.2.0".to_owned());
         }

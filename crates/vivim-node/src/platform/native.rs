@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use libp2p::{
-    Transport, core::muxing::StreamMuxerBox, core::transport::timeout::TransportTimeout,
-    core::upgrade::Version, dns, identity::Keypair, noise, relay, swarm, tcp, websocket, yamux,
+    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::transport::timeout::TransportTimeout,
+    core::upgrade::Version, dns, identity::Keypair, multiaddr::Protocol, noise, relay, swarm, tcp,
+    websocket, yamux,
 };
 
 use super::{Transports, UpgradeNotice};
@@ -13,13 +14,19 @@ use crate::{config::Config, error::StartError, limits, meter::Registry};
 /// Native nodes have no direct upgrade yet.
 pub(crate) type DirectUpgrade = swarm::dummy::Behaviour;
 
+/// Whether any transport takes an address: the resolver would hide that behind its own error.
+pub(crate) fn can_dial(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_) | Protocol::P2pCircuit))
+        && !address.iter().any(|part| matches!(part, Protocol::WebRTC))
+}
+
 /// A native `/webrtc` comes later; nobody needs to be warned of that.
 pub(crate) fn webrtc_available() -> bool {
     true
 }
 
 /// Where inbound upgrades arrive.
-pub(crate) fn webrtc_listen_address() -> Option<libp2p::Multiaddr> {
+pub(crate) fn webrtc_listen_address() -> Option<Multiaddr> {
     None
 }
 

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use futures::future::Either;
 use libp2p::{
-    Transport, core::muxing::StreamMuxerBox, core::upgrade::Version, identity::Keypair, noise,
-    relay, swarm, swarm::behaviour::toggle::Toggle, yamux,
+    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::upgrade::Version, identity::Keypair,
+    multiaddr::Protocol, noise, relay, swarm, swarm::behaviour::toggle::Toggle, yamux,
 };
 
 use super::{Transports, websocket};
@@ -13,9 +13,6 @@ use crate::{config::Config, error::StartError, meter::Registry};
 
 /// Upgrades relayed connections to WebRTC.
 pub(crate) type DirectUpgrade = Toggle<vivim_webrtc::Behaviour>;
-
-/// Whether this build can make direct connections by WebRTC.
-pub(crate) const HAS_WEBRTC: bool = true;
 
 pub(crate) fn transports(
     keypair: &Keypair,
@@ -41,7 +38,7 @@ pub(crate) fn transports(
             Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
         });
     let meters = meters.clone();
-    if !config.webrtc {
+    if !config.webrtc || !webrtc_available() {
         let transport = streams
             .map(move |(peer, muxer), endpoint| {
                 (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
@@ -69,6 +66,24 @@ fn ice_server(server: &crate::config::IceServer) -> vivim_webrtc::IceServer {
         to = to.with_credentials(username.clone(), credential.clone());
     }
     to
+}
+
+/// Whether any transport takes an address.
+pub(crate) fn can_dial(address: &Multiaddr) -> bool {
+    address.iter().any(|part| {
+        matches!(part, Protocol::Ws(_) | Protocol::Wss(_) | Protocol::P2pCircuit | Protocol::WebRTC)
+    })
+}
+
+/// Where inbound upgrades arrive.
+pub(crate) fn webrtc_listen_address() -> Option<Multiaddr> {
+    Some(Multiaddr::from(Protocol::WebRTC))
+}
+
+/// Workers, Node and locked-down browsers have no `RTCPeerConnection`.
+pub(crate) fn webrtc_available() -> bool {
+    let name = wasm_bindgen::JsValue::from_str("RTCPeerConnection");
+    js_sys::Reflect::has(&js_sys::global(), &name).unwrap_or(false)
 }
 
 pub(crate) fn swarm_config() -> swarm::Config {
