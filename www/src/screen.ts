@@ -31,7 +31,15 @@ export function openScreen(session: Session): void {
   const list = new PeerList(byId('peers', HTMLUListElement))
   const help = new Help(() => void session.retry())
 
+  // The text may be long, and a keystroke must not wait for its title.
+  let titleIsOld = true
+  session.text.observe(() => {
+    titleIsOld = true
+  })
+
   const redraw = (): void => {
+    if (titleIsOld) showTitle(session)
+    titleIsOld = false
     const view = session.view()
     const people = session.people()
     const status = describe(view)
@@ -54,8 +62,6 @@ export function openScreen(session: Session): void {
     }, REDRAW_MS)
   })
   for (const event of ['online', 'offline']) addEventListener(event, redraw)
-  session.text.observe(() => showTitle(session))
-  showTitle(session)
   redraw()
 }
 

@@ -33,6 +33,8 @@ const DIAGNOSE_MS = 8_000
 /** The same while everything works, only not directly. */
 const DIAGNOSE_RELAYED_MS = 60_000
 
+const RELOAD = 'Reload the page; the text of this tab is kept.'
+
 /** Warnings about the browser or the way the page is served, which last as long as the page. */
 const LIMITATIONS = new Set(['INSECURE_CONTEXT', 'STORAGE_UNAVAILABLE', 'WEBRTC_UNAVAILABLE'])
 
@@ -111,7 +113,7 @@ export class Session {
     try {
       await this.#run(lookup.relay)
     } catch (error) {
-      this.#fail(code(error), error, 'Reload the page; the text of this tab is kept.')
+      this.#fail(code(error), error, RELOAD)
     }
   }
 
@@ -199,7 +201,7 @@ export class Session {
   #crash(error: unknown): void {
     this.#crashed = true
     // Listeners ask for the view, and the view may be what found out.
-    queueMicrotask(() => this.#fail(code(error), error, 'Reload the page; the text of this tab is kept.'))
+    queueMicrotask(() => this.#fail(code(error), error, RELOAD))
   }
 
   async #run(relay: Relay): Promise<void> {
@@ -229,6 +231,7 @@ export class Session {
     room.on('peers', () => this.#changed())
     const provider = new VivimProvider(this.ydoc, { node, room, awareness: this.awareness })
     provider.on('synced', () => this.#changed())
+    provider.on('connection-error', (error) => this.#fail(error.code, error, RELOAD))
     this.debug.provider = provider
     this.#phase = 'running'
     this.#changed()
