@@ -1,21 +1,11 @@
 // A js-libp2p peer that breaks the rules on purpose: raw signaling bytes, oversized frames, far too many channels.
 
+import { made } from './capture.mjs'
 import { multiaddr } from '@multiformats/multiaddr'
 import { JsLibp2p } from './js-libp2p.mjs'
 
 const SIGNALING = '/webrtc-signaling/0.0.1'
 const OUTCOME_TIMEOUT_MS = 20_000
-
-/** Every RTCPeerConnection that js-libp2p makes in this page. @type {RTCPeerConnection[]} */
-const made = []
-const Original = window.RTCPeerConnection
-window.RTCPeerConnection = class extends Original {
-  /** @param {RTCConfiguration} [config] */
-  constructor(config) {
-    super(config)
-    made.push(this)
-  }
-}
 
 /** @param {number} value */
 function uvarint(value) {
