@@ -71,6 +71,10 @@ pub const CREDIT_WINDOW: u64 = 256 * 1024;
 /// Credit is given back in portions of at least this many bytes.
 pub const CREDIT_BATCH: u64 = CREDIT_WINDOW / 4;
 
+/// Bytes of the smallest fragment that doesn't end its message; a sender with less credit waits for
+/// the next portion, so that a message isn't cut into crumbs.
+pub const MIN_FRAGMENT: usize = 4 * 1024;
+
 /// Bytes of half-received messages one session holds over all channels before only one channel at
 /// a time may go on past its window.
 pub const MAX_REASSEMBLY: usize = 32 * 1024 * 1024;

@@ -1,1 +1,107 @@
-//! x
+//! One document in a session.
+
+use bytes::Bytes;
+
+use super::{
+    AckLevel, ChannelStatus,
+    frame::encode_parts,
+    inbound::Inbound,
+    message::{Ack, encode_credit, kind},
+    outbound::{Outbound, Polled},
+};
+use crate::{bucket::Bucket, limits};
+
+/// One document: what each side has offered, and the sync between them if both have.
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    /// This side's offer.
+    pub(super) local: Option<Outbound>,
+    /// The peer's offer.
+    pub(super) remote: Option<Inbound>,
+    /// Exists while both have offered.
+    pub(super) link: Option<Link>,
+    /// Whether the channel is in the session's queue of those that may have something to send.
+    pub(super) ready: bool,
+}
+
+/// The state of sync proper.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) synced: bool,
+    /// The replica has been asked for our summary; whether to ask for the peer's along with it.
+    pub(super) summary_asked: Option<bool>,
+    /// The replica has been asked for what the peer is missing.
+    pub(super) diff_asked: bool,
+    /// The newest summary of the peer that waits for its answer.
+    pub(super) to_answer: Option<Bytes>,
+    pub(super) answers: Bucket,
+}
+
+impl Channel {
+    /// Both halves, while sync goes on.
+    pub(super) fn linked(&mut self) -> Option<(&mut Outbound, &mut Inbound, &mut Link)> {
+        match (&mut self.local, &mut self.remote, &mut self.link) {
+            (Some(local), Some(remote), Some(link)) => Some((local, remote, link)),
+            _ => None,
+        }
+    }
+
+    /// Neither side has the document open.
+    pub(super) fn is_unused(&self) -> bool {
+        self.local.is_none() && self.remote.is_none()
+    }
+
+    pub(super) fn status(&self) -> ChannelStatus {
+        let local = self.local.as_ref();
+        ChannelStatus {
+            local: local.is_some(),
+            remote: self.remote.is_some(),
+            synced: self.link.as_ref().is_some_and(|link| link.synced),
+            sent: local.map_or(0, Outbound::sent),
+            applied: local.map_or(0, |local| local.acked(AckLevel::Applied)),
+            stored: local.map_or(0, |local| local.acked(AckLevel::Stored)),
+        }
+    }
+
+    /// The next frame: acknowledgements and credit first, since the peer may be waiting for them
+    /// and they cost none.
+    pub(super) fn poll(&mut self) -> Polled {
+        if let Some(bytes) = self.remote.as_mut().and_then(poll_exempt) {
+            return Polled::Frame { bytes, answered: false };
+        }
+        match (&mut self.local, &self.link) {
+            (Some(local), Some(_)) => local.poll(),
+            _ => Polled::Idle,
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self {
+            synced: false,
+            summary_asked: None,
+            diff_asked: false,
+            to_answer: None,
+            answers: Bucket::new(limits::SUMMARY_BURST, limits::SUMMARY_INTERVAL),
+        }
+    }
+}
+
+/// Acknowledgements and credit, under the peer's number.
+fn poll_exempt(remote: &mut Inbound) -> Option<Bytes> {
+    let channel = remote.channel;
+    if std::mem::take(&mut remote.ack_applied) {
+        let body = Ack::encode(AckLevel::Applied, remote.applied());
+        return Some(encode_parts(kind::ACK, false, channel, &[&body]));
+    }
+    if std::mem::take(&mut remote.ack_stored) {
+        let body = Ack::encode(AckLevel::Stored, remote.stored());
+        return Some(encode_parts(kind::ACK, false, channel, &[&body]));
+    }
+    if remote.owes_credit() {
+        let body = encode_credit(remote.take_credit());
+        return Some(encode_parts(kind::CREDIT, false, channel, &[&body]));
+    }
+    None
+}

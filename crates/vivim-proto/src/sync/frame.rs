@@ -39,12 +39,7 @@ impl Frame {
     /// A body longer than [`MAX_FRAME_BODY`] would make a frame that no peer accepts.
     pub fn encode(&self) -> Bytes {
         debug_assert!(self.body.len() <= MAX_FRAME_BODY);
-        let mut out = Vec::with_capacity(self.encoded_len());
-        put_uvarint(&mut out, self.len_behind_prefix() as u64);
-        out.push(self.kind & !MORE | if self.more { MORE } else { 0 });
-        put_uvarint(&mut out, self.channel);
-        out.extend_from_slice(&self.body);
-        out.into()
+        encode_parts(self.kind, self.more, self.channel, &[&self.body])
     }
 
     /// The frame without its length prefix.
@@ -93,6 +88,19 @@ impl Default for FrameDecoder {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An encoded frame whose body is in pieces, so that a large payload is copied only once.
+pub(super) fn encode_parts(kind: u8, more: bool, channel: u64, body: &[&[u8]]) -> Bytes {
+    let len = 1 + uvarint_len(channel) + body.iter().map(|part| part.len()).sum::<usize>();
+    let mut out = Vec::with_capacity(uvarint_len(len as u64) + len);
+    put_uvarint(&mut out, len as u64);
+    out.push(kind & !MORE | if more { MORE } else { 0 });
+    put_uvarint(&mut out, channel);
+    for part in body {
+        out.extend_from_slice(part);
+    }
+    out.into()
 }
 
 /// How many bytes of body fit a frame on this channel; the channel's number takes some room.

@@ -75,6 +75,7 @@ mod frame;
 mod inbound;
 mod message;
 mod outbound;
+mod reassembly;
 mod session;
 
 use bytes::Bytes;

@@ -1,1 +1,277 @@
-//! x
+//! What this side sends on one of its channels.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{
+    AckLevel, SyncError,
+    frame::{encode_parts, max_body},
+    message::{Summary, Update, kind},
+};
+use crate::limits::{CREDIT_WINDOW, MAX_PAYLOAD, MAX_QUEUE_LEN, MIN_FRAGMENT};
+
+/// The sending half of a channel.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    /// The number under which this side offered the document.
+    pub(super) channel: u64,
+    credit: u64,
+    max_queue_bytes: usize,
+    sending: Option<Sending>,
+    summary: Option<Summary>,
+    awareness: Option<Bytes>,
+    updates: VecDeque<Queued>,
+    /// Bytes of live updates in `updates`; an answer is bounded by being alone.
+    queue_bytes: usize,
+    /// The queue has overflowed, and no diff that covers what was dropped has been asked for.
+    dropping: bool,
+    seq: u64,
+    acked: [Acked; 2],
+}
+
+/// A message of which fragments have been sent, or are about to be.
+#[derive(Debug)]
+struct Sending {
+    kind: u8,
+    answer: bool,
+    header: Bytes,
+    payload: Bytes,
+    offset: usize,
+}
+
+#[derive(Debug)]
+struct Queued {
+    seq: u64,
+    answer: bool,
+    payload: Bytes,
+}
+
+/// What the peer has acknowledged at one level.
+#[derive(Clone, Copy, Debug, Default)]
+struct Acked {
+    seq: u64,
+    gap: Option<Gap>,
+}
+
+/// Updates that were dropped. Acknowledgements count only up to it, until the answer that carries
+/// the dropped updates is acknowledged itself.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    first: u64,
+    /// The number of that answer, once it has one.
+    answer: Option<u64>,
+}
+
+/// What a call of [`Outbound::poll`] came to.
+#[derive(Debug)]
+pub(super) enum Polled {
+    Frame {
+        bytes: Bytes,
+        /// The frame ends the answer to a summary, so the next one may be prepared.
+        answered: bool,
+    },
+    /// There is nothing to send.
+    Idle,
+    /// Nothing can be sent before the peer gives credit.
+    NoCredit,
+}
+
+impl Outbound {
+    pub(super) fn new(channel: u64, max_queue_bytes: usize) -> Self {
+        Self {
+            channel,
+            credit: CREDIT_WINDOW,
+            max_queue_bytes,
+            sending: None,
+            summary: None,
+            awareness: None,
+            updates: VecDeque::new(),
+            queue_bytes: 0,
+            dropping: false,
+            seq: 0,
+            acked: [Acked::default(); 2],
+        }
+    }
+
+    /// The same document under a new number. Update numbers go on, since the application holds some.
+    pub(super) fn reoffer(&self, channel: u64) -> Self {
+        let mut next = Self::new(channel, self.max_queue_bytes);
+        next.seq = self.seq;
+        next.acked = self.acked;
+        next
+    }
+
+    /// Sync begins, or begins again: what wasn't acknowledged counts as dropped, and the answer to
+    /// the peer's summary, which every sync begins with, carries it.
+    pub(super) fn begin(&mut self) {
+        self.dropping = false;
+        for acked in &mut self.acked {
+            acked.gap =
+                (acked.seq < self.seq).then_some(Gap { first: acked.seq + 1, answer: None });
+        }
+    }
+
+    /// Queues a local update. True if there is something new to send.
+    pub(super) fn push_update(&mut self, payload: Bytes) -> (u64, bool) {
+        self.seq += 1;
+        let seq = self.seq;
+        if self.dropping {
+            return (seq, false);
+        }
+        let live = self.updates.iter().any(|update| !update.answer);
+        let full = self.queue_bytes + payload.len() > self.max_queue_bytes
+            || self.updates.len() >= MAX_QUEUE_LEN;
+        if payload.len() > MAX_PAYLOAD || live && full {
+            self.drop_updates(seq);
+        } else {
+            self.queue_bytes += payload.len();
+            self.updates.push_back(Queued { seq, answer: false, payload });
+        }
+        (seq, true)
+    }
+
+    /// Queues the answer to a summary of the peer.
+    pub(super) fn push_answer(&mut self, payload: Bytes) {
+        self.seq += 1;
+        let seq = self.seq;
+        self.updates.push_back(Queued { seq, answer: true, payload });
+        if !self.dropping {
+            for gap in self.acked.iter_mut().filter_map(|acked| acked.gap.as_mut()) {
+                gap.answer.get_or_insert(seq);
+            }
+        }
+    }
+
+    /// A diff is being asked for: it will carry everything dropped so far.
+    pub(super) fn diff_requested(&mut self) {
+        self.dropping = false;
+    }
+
+    /// Whether an answer waits or is under way.
+    pub(super) fn has_answer(&self) -> bool {
+        self.sending.as_ref().is_some_and(|sending| sending.answer)
+            || self.updates.iter().any(|update| update.answer)
+    }
+
+    pub(super) fn set_summary(&mut self, mut summary: Summary) {
+        summary.want |= self.summary.as_ref().is_some_and(|waiting| waiting.want);
+        self.summary = Some(summary);
+    }
+
+    pub(super) fn set_awareness(&mut self, payload: Bytes) {
+        self.awareness = Some(payload);
+    }
+
+    /// For the replica's view at the start of sync, which may be older than what is there by now.
+    pub(super) fn set_awareness_if_none(&mut self, payload: Bytes) {
+        self.awareness.get_or_insert(payload);
+    }
+
+    pub(super) fn add_credit(&mut self, bytes: u64) {
+        self.credit = self.credit.saturating_add(bytes);
+    }
+
+    /// The peer acknowledged. Returns the number up to which everything is, if that is news.
+    pub(super) fn handle_ack(
+        &mut self,
+        level: AckLevel,
+        seq: u64,
+    ) -> Result<Option<u64>, SyncError> {
+        if seq > self.seq {
+            return Err(SyncError::AckAhead { seq, sent: self.seq });
+        }
+        let acked = &mut self.acked[level as usize];
+        let upto = match acked.gap {
+            Some(Gap { answer: Some(answer), .. }) if seq >= answer => {
+                acked.gap = None;
+                seq
+            }
+            Some(Gap { first, .. }) => seq.min(first - 1),
+            None => seq,
+        };
+        if upto <= acked.seq {
+            return Ok(None);
+        }
+        acked.seq = upto;
+        Ok(Some(upto))
+    }
+
+    /// The number of the last local update or answer.
+    pub(super) fn sent(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn acked(&self, level: AckLevel) -> u64 {
+        self.acked[level as usize].seq
+    }
+
+    /// The next frame, if there is one and credit for it.
+    pub(super) fn poll(&mut self) -> Polled {
+        if self.sending.is_none() {
+            self.sending = self.next_message();
+        }
+        let Some(sending) = &mut self.sending else { return Polled::Idle };
+        let left = sending.header.len() + sending.payload.len() - sending.offset;
+        let fits = left.min(max_body(self.channel));
+        let credit = usize::try_from(self.credit).unwrap_or(usize::MAX);
+        if credit < fits && credit < MIN_FRAGMENT {
+            return Polled::NoCredit;
+        }
+        let take = fits.min(credit);
+        let more = take < left;
+        let start = sending.offset.min(sending.header.len());
+        let header = &sending.header[start..];
+        let header = &header[..header.len().min(take)];
+        let from = sending.offset.saturating_sub(sending.header.len());
+        let payload = &sending.payload[from..from + (take - header.len())];
+        let bytes = encode_parts(sending.kind, more, self.channel, &[header, payload]);
+        self.credit -= take as u64;
+        sending.offset += take;
+        let answered = !more && sending.answer;
+        if !more {
+            self.sending = None;
+        }
+        Polled::Frame { bytes, answered }
+    }
+
+    /// Drops what has no fragment sent yet, except an answer, and asks for a summary instead.
+    fn drop_updates(&mut self, newest: u64) {
+        let oldest = self.updates.iter().find(|update| !update.answer).map(|update| update.seq);
+        let first = oldest.unwrap_or(newest);
+        self.updates.retain(|update| update.answer);
+        self.queue_bytes = 0;
+        self.dropping = true;
+        for acked in &mut self.acked {
+            let first = acked.gap.map_or(first, |gap| gap.first.min(first));
+            acked.gap = Some(Gap { first, answer: None });
+        }
+        match &mut self.summary {
+            Some(summary) => summary.want = true,
+            None => self.summary = Some(Summary { want: true, payload: Bytes::new() }),
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Sending> {
+        if let Some(summary) = self.summary.take() {
+            let header = summary.header();
+            return Some(Sending::new(kind::SUMMARY, header, summary.payload));
+        }
+        if let Some(payload) = self.awareness.take() {
+            return Some(Sending::new(kind::AWARENESS, Bytes::new(), payload));
+        }
+        let Queued { seq, answer, payload } = self.updates.pop_front()?;
+        if !answer {
+            self.queue_bytes -= payload.len();
+        }
+        let update = Update::plain(seq, answer, payload);
+        let sending = Sending::new(kind::UPDATE, update.header(), update.payload);
+        Some(Sending { answer, ..sending })
+    }
+}
+
+impl Sending {
+    fn new(kind: u8, header: Bytes, payload: Bytes) -> Self {
+        Self { kind, answer: false, header, payload, offset: 0 }
+    }
+}
