@@ -210,12 +210,6 @@ impl Actor {
                 );
             }
         }
-        if self.config.webrtc
-            && let Some(address) = platform::webrtc_listen_address()
-        {
-            // Where inbound upgrades arrive; it has no socket and can't fail.
-            let _ = self.swarm.listen_on(address);
-        }
         self.start_relays();
     }
 

@@ -25,11 +25,6 @@ pub(crate) fn webrtc_available() -> bool {
     true
 }
 
-/// Where inbound upgrades arrive.
-pub(crate) fn webrtc_listen_address() -> Option<Multiaddr> {
-    None
-}
-
 pub(crate) fn upgrade_notice(event: std::convert::Infallible) -> UpgradeNotice {
     match event {}
 }

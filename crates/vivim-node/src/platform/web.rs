@@ -4,12 +4,18 @@ use std::future::Future;
 
 use futures::future::Either;
 use libp2p::{
-    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::upgrade::Version, identity::Keypair,
-    multiaddr::Protocol, noise, relay, swarm, swarm::behaviour::toggle::Toggle, yamux,
+    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::transport::timeout::TransportTimeout,
+    core::upgrade::Version, identity::Keypair, multiaddr::Protocol, noise, relay, swarm,
+    swarm::behaviour::toggle::Toggle, yamux,
 };
 
-use super::{Transports, websocket};
-use crate::{config::Config, error::StartError, meter::Registry};
+use super::{Transports, UpgradeNotice, websocket};
+use crate::{
+    config::{Config, IceServer},
+    error::StartError,
+    limits,
+    meter::Registry,
+};
 
 /// Upgrades relayed connections to WebRTC.
 pub(crate) type DirectUpgrade = Toggle<vivim_webrtc::Behaviour>;
@@ -39,15 +45,14 @@ pub(crate) fn transports(
         });
     let meters = meters.clone();
     if !config.webrtc || !webrtc_available() {
-        let transport = streams
-            .map(move |(peer, muxer), endpoint| {
-                (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
-            })
-            .boxed();
+        let transport = streams.map(move |(peer, muxer), endpoint| {
+            (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
+        });
+        let transport = TransportTimeout::new(transport, limits::DIAL_TIMEOUT).boxed();
         return Ok(Transports { transport, relay, upgrade: None.into() });
     }
-    let webrtc_config =
-        vivim_webrtc::Config::default().ice_servers(config.ice_servers.iter().map(ice_server));
+    let webrtc_config = vivim_webrtc::Config::default()
+        .ice_servers(config.ice_servers.iter().filter_map(ice_server));
     let (webrtc, upgrade) = vivim_webrtc::new(keypair.public().to_peer_id(), webrtc_config);
     let transport = webrtc
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
@@ -55,17 +60,31 @@ pub(crate) fn transports(
         .map(move |either, endpoint| {
             let (peer, muxer) = either.into_inner();
             (peer, StreamMuxerBox::new(meters.meter(peer, endpoint, muxer)))
-        })
-        .boxed();
+        });
+    let transport = TransportTimeout::new(transport, limits::DIAL_TIMEOUT).boxed();
     Ok(Transports { transport, relay, upgrade: Some(upgrade).into() })
 }
 
-fn ice_server(server: &crate::config::IceServer) -> vivim_webrtc::IceServer {
-    let mut to = vivim_webrtc::IceServer::new(server.urls.clone());
-    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
-        to = to.with_credentials(username.clone(), credential.clone());
+fn ice_server(server: &IceServer) -> Option<vivim_webrtc::IceServer> {
+    let (first, more) = server.urls.split_first()?;
+    let mut to = vivim_webrtc::IceServer::new(first);
+    for url in more {
+        to = to.url(url);
     }
-    to
+    if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
+        to = to.credentials(username, credential);
+    }
+    Some(to)
+}
+
+pub(crate) fn upgrade_notice(event: vivim_webrtc::Event) -> UpgradeNotice {
+    match event {
+        vivim_webrtc::Event::UpgradeFailed { peer, reason, .. } => {
+            UpgradeNotice::Failed { peer, reason }
+        }
+        // The actor looks at connections and streams itself.
+        _ => UpgradeNotice::Other,
+    }
 }
 
 /// Whether any transport takes an address.
@@ -73,11 +92,6 @@ pub(crate) fn can_dial(address: &Multiaddr) -> bool {
     address.iter().any(|part| {
         matches!(part, Protocol::Ws(_) | Protocol::Wss(_) | Protocol::P2pCircuit | Protocol::WebRTC)
     })
-}
-
-/// Where inbound upgrades arrive.
-pub(crate) fn webrtc_listen_address() -> Option<Multiaddr> {
-    Some(Multiaddr::from(Protocol::WebRTC))
 }
 
 /// Workers, Node and locked-down browsers have no `RTCPeerConnection`.
