@@ -1,1 +1,43 @@
-//! JavaScript bindings of VIVIM.
+//! JavaScript bindings of VIVIM: a thin projection of `vivim-node` and `vivim-doc`.
+//!
+//! What an application sees is the TypeScript facade in `pkg-template/src`; the classes here are
+//! its only user and begin with `Raw`. The rules of this crate:
+//!
+//! - One file is one noun. No protocol and no policy: those are in the crates below, what is
+//!   about browsers (events of the window, storage, retries of a load) is in the facade.
+//! - Exported methods take `&self`, read their arguments, clone the inner handle and only then
+//!   build a promise ([`js::promise`]). Nothing borrowed lives across an `await`, and no JavaScript
+//!   runs while anything here is borrowed: events leave through one task ([`events`]).
+//! - Errors cross as `{ code, message }` ([`failure::Failure`]).
+//! - A panic ends the instance: the hook ([`panic_hook`]) tells the facade, which lets nobody in
+//!   any more.
+
+mod config;
+mod document;
+mod events;
+mod failure;
+mod js;
+mod log;
+mod node;
+mod panic_hook;
+mod records;
+mod replicas;
+mod room;
+mod stream;
+
+pub use config::RawConfig;
+pub use document::RawDocument;
+pub use log::set_log_level;
+pub use node::{RawHandler, RawNode};
+pub use panic_hook::set_panic_handler;
+pub use room::{RawAttachment, RawRoom};
+pub use stream::RawStream;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The version of this module; the facade refuses to work with another one.
+#[wasm_bindgen(js_name = version)]
+#[must_use]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

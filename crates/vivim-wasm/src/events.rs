@@ -1,0 +1,192 @@
+//! The one way out: a task that drains the core's events and calls JavaScript with each.
+
+use std::rc::Rc;
+
+use futures::StreamExt;
+use js_sys::{Function, Uint8Array};
+use vivim_node::{
+    DocId, DocumentEvent, Event, EventStream, Node, ReplicaOp, RoomEvent, WarningCode,
+};
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    js::{object, strings},
+    records,
+    replicas::Replicas,
+};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r"
+export type RawReplicaOp = 'summary' | 'diff' | 'apply' | 'applyAwareness' | 'encodeAwareness';
+export type RawEvent =
+  | { type: 'started' }
+  | { type: 'stopped' }
+  | { type: 'peer:discovery'; peerId: string; multiaddrs: string[] }
+  | { type: 'peer:connect'; peerId: string }
+  | { type: 'peer:disconnect'; peerId: string }
+  | { type: 'connection' }
+  | { type: 'status'; status: RawStatus }
+  | { type: 'message'; topic: string; from: string; data: Uint8Array }
+  | { type: 'room:joined'; roomId: string; total: number }
+  | { type: 'room:join'; roomId: string; peerId: string }
+  | { type: 'room:leave'; roomId: string; peerId: string }
+  | { type: 'room:peers'; roomId: string }
+  | { type: 'doc:synced'; docId: string; peerId: string }
+  | { type: 'doc:acked'; docId: string; peerId: string; seq: number; stored: boolean }
+  | { type: 'doc:updated'; docId: string; peerId: string }
+  | { type: 'doc:closed'; docId: string; peerId: string }
+  | { type: 'doc:applied'; docId: string; peerId: string; update: Uint8Array }
+  | { type: 'replica'; docId: string; peerId: string; call: number; op: RawReplicaOp; bytes: Uint8Array | undefined }
+  | { type: 'warning'; code: string; message: string };
+";
+
+/// Runs until the core's events end. Nothing is borrowed while JavaScript runs, so that a handler
+/// can call anything.
+pub(crate) async fn pump(
+    mut events: EventStream,
+    node: Node,
+    replicas: Rc<Replicas>,
+    on_event: Function,
+) {
+    while let Some(event) = events.next().await {
+        let Some(value) = project(event, &node, &replicas) else { continue };
+        // The facade catches what handlers throw; an exception here must not end the pump.
+        let _ = on_event.call1(&JsValue::NULL, &value);
+    }
+}
+
+/// The event as a plain object, or nothing if it was dealt with here.
+fn project(event: Event, node: &Node, replicas: &Replicas) -> Option<JsValue> {
+    Some(match event {
+        Event::Started => event_object("started", &[]),
+        Event::Stopped => event_object("stopped", &[]),
+        Event::PeerDiscovered { peer, multiaddrs } => event_object(
+            "peer:discovery",
+            &[("peerId", peer.to_string().into()), ("multiaddrs", strings(multiaddrs))],
+        ),
+        Event::PeerConnected(peer) => {
+            event_object("peer:connect", &[("peerId", peer.to_string().into())])
+        }
+        Event::PeerDisconnected(peer) => {
+            event_object("peer:disconnect", &[("peerId", peer.to_string().into())])
+        }
+        Event::ConnectionsChanged => event_object("connection", &[]),
+        Event::Status(status) => {
+            event_object("status", &[("status", records::status(status).into())])
+        }
+        Event::Message(message) => event_object(
+            "message",
+            &[
+                ("topic", message.topic.into()),
+                ("from", message.from.to_string().into()),
+                ("data", Uint8Array::from(&message.data[..]).into()),
+            ],
+        ),
+        Event::Room(room, event) => room_event(room.to_hex(), event)?,
+        Event::Document(doc, event) => document_event(doc, event)?,
+        Event::Replica { doc, id, peer, op } => match replicas.answer(doc, &op) {
+            Some(answer) => {
+                node.respond(doc, id, answer.result);
+                let update = answer.applied?;
+                event_object(
+                    "doc:applied",
+                    &[
+                        ("docId", doc.to_hex().into()),
+                        ("peerId", peer.to_string().into()),
+                        ("update", Uint8Array::from(&update[..]).into()),
+                    ],
+                )
+            }
+            None => {
+                let (op, bytes) = question(&op);
+                event_object(
+                    "replica",
+                    &[
+                        ("docId", doc.to_hex().into()),
+                        ("peerId", peer.to_string().into()),
+                        ("call", replicas.ask(doc, id).into()),
+                        ("op", op.into()),
+                        ("bytes", bytes.map_or(JsValue::UNDEFINED, |b| Uint8Array::from(b).into())),
+                    ],
+                )
+            }
+        },
+        Event::Warning { code, message } => {
+            event_object("warning", &[("code", warning(code).into()), ("message", message.into())])
+        }
+        // A newer core's event that this version has no name for.
+        _ => return None,
+    })
+}
+
+fn event_object(kind: &str, fields: &[(&str, JsValue)]) -> JsValue {
+    let mut all = vec![("type", JsValue::from(kind))];
+    all.extend_from_slice(fields);
+    object(&all)
+}
+
+fn room_event(room: String, event: RoomEvent) -> Option<JsValue> {
+    let room = ("roomId", JsValue::from(room));
+    Some(match event {
+        #[allow(clippy::cast_precision_loss)] // A count of people.
+        RoomEvent::Joined { total } => {
+            event_object("room:joined", &[room, ("total", JsValue::from(total as f64))])
+        }
+        RoomEvent::PeerJoined(peer) => {
+            event_object("room:join", &[room, ("peerId", peer.to_string().into())])
+        }
+        RoomEvent::PeerLeft(peer) => {
+            event_object("room:leave", &[room, ("peerId", peer.to_string().into())])
+        }
+        RoomEvent::PeersChanged => event_object("room:peers", &[room]),
+        _ => return None,
+    })
+}
+
+fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
+    let doc = ("docId", JsValue::from(doc.to_hex()));
+    Some(match event {
+        #[allow(clippy::cast_precision_loss)] // A count of updates.
+        DocumentEvent::Acknowledged { peer, seq, stored } => event_object(
+            "doc:acked",
+            &[
+                doc,
+                ("peerId", peer.to_string().into()),
+                ("seq", JsValue::from(seq as f64)),
+                ("stored", stored.into()),
+            ],
+        ),
+        DocumentEvent::Closed(peer) => {
+            event_object("doc:closed", &[doc, ("peerId", peer.to_string().into())])
+        }
+        DocumentEvent::Synced(peer) => {
+            event_object("doc:synced", &[doc, ("peerId", peer.to_string().into())])
+        }
+        DocumentEvent::Updated(peer) => {
+            event_object("doc:updated", &[doc, ("peerId", peer.to_string().into())])
+        }
+        _ => return None,
+    })
+}
+
+fn question(op: &ReplicaOp) -> (&'static str, Option<&[u8]>) {
+    match op {
+        ReplicaOp::Summary => ("summary", None),
+        ReplicaOp::Diff { summary } => ("diff", Some(summary)),
+        ReplicaOp::Apply { payload } => ("apply", Some(payload)),
+        ReplicaOp::ApplyAwareness { payload } => ("applyAwareness", Some(payload)),
+        ReplicaOp::EncodeAwareness => ("encodeAwareness", None),
+    }
+}
+
+fn warning(code: WarningCode) -> &'static str {
+    match code {
+        WarningCode::RelayUnreachable => "RELAY_UNREACHABLE",
+        WarningCode::ReservationRefused => "RESERVATION_REFUSED",
+        WarningCode::RoomRefused => "ROOM_REFUSED",
+        WarningCode::SyncProtocol => "SYNC_PROTOCOL",
+        WarningCode::UpgradeFailed => "UPGRADE_FAILED",
+        WarningCode::WebRtcUnavailable => "WEBRTC_UNAVAILABLE",
+        _ => "OTHER",
+    }
+}

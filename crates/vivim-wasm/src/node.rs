@@ -1,0 +1,279 @@
+//! The node, its rooms and the attachments of replicas to their documents.
+
+use std::{cell::RefCell, rc::Rc};
+
+use futures::{StreamExt, future};
+use js_sys::{Function, Promise, Uint8Array};
+use vivim_node::{Config, Node, PeerId};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::{
+    config::{self, RawConfig, parse_address, parse_peer},
+    events,
+    failure::Failure,
+    js::promise,
+    records,
+    replicas::Replicas,
+    room::RawRoom,
+    stream::RawStream,
+};
+
+/// What a node, its rooms and its documents share. It outlives a stop, so that what is built on a
+/// node goes on working after the next start.
+#[derive(Debug)]
+pub(crate) struct Core {
+    running: RefCell<Option<Node>>,
+    pub(crate) replicas: Rc<Replicas>,
+}
+
+impl Core {
+    /// The handle of the running node.
+    pub(crate) fn node(&self) -> Result<Node, Failure> {
+        self.running.borrow().clone().ok_or_else(Failure::stopped)
+    }
+}
+
+/// A node that can be started and stopped any number of times, always with the same identity.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawNode {
+    config: Config,
+    peer_id: PeerId,
+    core: Rc<Core>,
+}
+
+#[wasm_bindgen]
+impl RawNode {
+    /// Checks the configuration; nothing happens before `start`.
+    ///
+    /// # Errors
+    ///
+    /// Throws `INVALID_CONFIG`, `INVALID_ADDRESS` or `INVALID_KEY`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(config: &RawConfig) -> Result<Self, JsValue> {
+        let (config, peer_id) = config::parse(config)?;
+        let core = Core { running: RefCell::default(), replicas: Rc::default() };
+        Ok(Self { config, peer_id, core: Rc::new(core) })
+    }
+
+    /// The node's identity, stopped or not.
+    #[wasm_bindgen(js_name = peerId)]
+    #[must_use]
+    pub fn peer_id(&self) -> String {
+        self.peer_id.to_string()
+    }
+
+    /// Starts the actor and the task that brings its events. Harmless while running.
+    ///
+    /// # Errors
+    ///
+    /// Throws what the core's start says.
+    pub fn start(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(event: RawEvent) => void")] on_event: Function,
+    ) -> Result<(), JsValue> {
+        if self.core.running.borrow().is_some() {
+            return Ok(());
+        }
+        let (node, stream, actor) = Node::new(self.config.clone()).map_err(Failure::from)?;
+        self.core.running.replace(Some(node.clone()));
+        spawn_local(actor.run());
+        spawn_local(events::pump(stream, node, Rc::clone(&self.core.replicas), on_event));
+        Ok(())
+    }
+
+    /// Stops it; resolves when the actor has said goodbye to everybody.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn stop(&self) -> Promise {
+        let node = self.core.running.take();
+        promise(async move {
+            if let Some(node) = node {
+                node.stop().await?;
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// The node at a glance; undefined if it isn't running.
+    #[wasm_bindgen(unchecked_return_type = "RawNodeInfo | undefined")]
+    #[must_use]
+    pub fn info(&self) -> JsValue {
+        self.core.node().map_or(JsValue::UNDEFINED, |node| records::node_info(&node.info()))
+    }
+
+    /// Live connections.
+    #[wasm_bindgen(unchecked_return_type = "RawConnection[]")]
+    #[must_use]
+    pub fn connections(&self) -> JsValue {
+        let connections = self.core.node().map(|node| node.connections()).unwrap_or_default();
+        records::connections(&connections)
+    }
+
+    /// Dials; resolves with the peer's id.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    #[must_use]
+    pub fn connect(&self, address: &str) -> Promise {
+        let (node, address) = (self.core.node(), parse_address(address));
+        promise(async move { Ok(node?.connect(address?).await?.to_string().into()) })
+    }
+
+    /// Closes all connections to a peer.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn disconnect(&self, peer: &str) -> Promise {
+        let (node, peer) = (self.core.node(), parse_peer(peer));
+        promise(async move { done(node?.disconnect(peer?).await) })
+    }
+
+    /// Stores a record in the DHT.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn put(&self, key: Vec<u8>, value: Vec<u8>) -> Promise {
+        let node = self.core.node();
+        promise(async move { done(node?.put(key, value).await) })
+    }
+
+    /// Looks a record up in the DHT.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    #[must_use]
+    pub fn get(&self, key: Vec<u8>) -> Promise {
+        let node = self.core.node();
+        promise(async move {
+            let value = node?.get(key).await?;
+            Ok(value.map_or(JsValue::UNDEFINED, |value| Uint8Array::from(&value[..]).into()))
+        })
+    }
+
+    /// What is known of a peer.
+    #[wasm_bindgen(js_name = findPeer, unchecked_return_type = "Promise<RawPeerInfo>")]
+    #[must_use]
+    pub fn find_peer(&self, peer: &str) -> Promise {
+        let (node, peer) = (self.core.node(), parse_peer(peer));
+        promise(async move { Ok(records::peer_info(&node?.find_peer(peer?).await?)) })
+    }
+
+    /// Subscribes to a topic.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn subscribe(&self, topic: String) -> Promise {
+        let node = self.core.node();
+        promise(async move { done(node?.subscribe(topic).await) })
+    }
+
+    /// Unsubscribes.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn unsubscribe(&self, topic: String) -> Promise {
+        let node = self.core.node();
+        promise(async move { done(node?.unsubscribe(topic).await) })
+    }
+
+    /// Publishes on a topic.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn publish(&self, topic: String, data: Vec<u8>) -> Promise {
+        let node = self.core.node();
+        promise(async move { done(node?.publish(topic, data).await) })
+    }
+
+    /// Accepts streams of a protocol until the handler given back is closed.
+    #[wasm_bindgen(unchecked_return_type = "Promise<RawHandler>")]
+    #[must_use]
+    pub fn handle(
+        &self,
+        protocol: String,
+        #[wasm_bindgen(unchecked_param_type = "(stream: RawStream) => void")] on_stream: Function,
+    ) -> Promise {
+        let node = self.core.node();
+        promise(async move {
+            let mut streams = node?.handle(protocol).await?;
+            let (accept, abort) = future::abortable(async move {
+                while let Some(stream) = streams.next().await {
+                    // The facade catches what the application's handler throws.
+                    let _ = on_stream.call1(&JsValue::NULL, &RawStream::new(stream).into());
+                }
+            });
+            spawn_local(async move {
+                // Aborted when the handler is closed.
+                let _ = accept.await;
+            });
+            Ok(RawHandler { abort }.into())
+        })
+    }
+
+    /// Opens a stream to a connected peer.
+    #[wasm_bindgen(js_name = openStream, unchecked_return_type = "Promise<RawStream>")]
+    #[must_use]
+    pub fn open_stream(&self, peer: &str, protocol: String) -> Promise {
+        let (node, peer) = (self.core.node(), parse_peer(peer));
+        promise(async move { Ok(RawStream::new(node?.open_stream(peer?, protocol).await?).into()) })
+    }
+
+    /// Measures a round trip in milliseconds.
+    #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
+    #[must_use]
+    pub fn ping(&self, peer: &str) -> Promise {
+        let (node, peer) = (self.core.node(), parse_peer(peer));
+        promise(async move { Ok((node?.ping(peer?).await?.as_secs_f64() * 1_000.0).into()) })
+    }
+
+    /// Tells that the platform's network came or went.
+    #[wasm_bindgen(js_name = networkChanged)]
+    pub fn network_changed(&self, online: bool) {
+        if let Ok(node) = self.core.node() {
+            node.network_changed(online);
+        }
+    }
+
+    /// What the core knows about connectivity.
+    #[wasm_bindgen(unchecked_return_type = "Promise<RawDiagnosis>")]
+    #[must_use]
+    pub fn diagnose(&self) -> Promise {
+        let node = self.core.node();
+        promise(async move { Ok(records::diagnosis(&node?.diagnose().await?)) })
+    }
+
+    /// A room by its name; it still has to be joined.
+    #[must_use]
+    pub fn room(&self, name: String) -> RawRoom {
+        RawRoom::new(Rc::clone(&self.core), name)
+    }
+
+    /// Answers the question of this number; what kind of answer it is decides the bytes' meaning.
+    pub fn respond(
+        &self,
+        call: u32,
+        #[wasm_bindgen(
+            unchecked_param_type = "'summary' | 'diff' | 'applied' | 'awareness' | 'closed' | 'malformed'"
+        )]
+        kind: &str,
+        bytes: Vec<u8>,
+    ) {
+        // A question whose document was closed meanwhile is gone, and so is who asked it.
+        let Some((doc, id)) = self.core.replicas.take(call) else { return };
+        if let Ok(node) = self.core.node() {
+            node.respond(doc, id, crate::replicas::result(kind, bytes));
+        }
+    }
+}
+
+/// Turns an answer without content into JavaScript's.
+pub(crate) fn done<E: Into<Failure>>(result: Result<(), E>) -> Result<JsValue, Failure> {
+    result.map(|()| JsValue::UNDEFINED).map_err(Into::into)
+}
+
+/// The acceptance of one protocol's streams.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawHandler {
+    abort: future::AbortHandle,
+}
+
+#[wasm_bindgen]
+impl RawHandler {
+    /// Accepts no more.
+    pub fn close(&self) {
+        self.abort.abort();
+    }
+}

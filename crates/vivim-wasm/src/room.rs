@@ -1,0 +1,133 @@
+//! A room, and the replicas attached to its documents.
+
+use std::rc::Rc;
+
+use js_sys::Promise;
+use vivim_node::{DocId, RoomId};
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    document::RawDocument,
+    js::promise,
+    node::{Core, done},
+    records,
+};
+
+/// A room by its name.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawRoom {
+    core: Rc<Core>,
+    name: String,
+    id: RoomId,
+}
+
+impl RawRoom {
+    pub(crate) fn new(core: Rc<Core>, name: String) -> Self {
+        let id = RoomId::from_name(&name);
+        Self { core, name, id }
+    }
+}
+
+#[wasm_bindgen]
+impl RawRoom {
+    /// The room's id in hex.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.id.to_hex()
+    }
+
+    /// Joins it; joining twice is harmless.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn join(&self) -> Promise {
+        let (node, name) = (self.core.node(), self.name.clone());
+        promise(async move { done(node?.join_room(name).await.map(drop)) })
+    }
+
+    /// Leaves it.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn leave(&self) -> Promise {
+        let (node, id) = (self.core.node(), self.id);
+        promise(async move { done(node?.leave_room(id).await) })
+    }
+
+    /// Members besides us.
+    #[wasm_bindgen(unchecked_return_type = "RawRoomPeer[]")]
+    #[must_use]
+    pub fn peers(&self) -> JsValue {
+        let peers = self.core.node().map(|node| node.room_peers(self.id)).unwrap_or_default();
+        records::room_peers(&peers)
+    }
+
+    /// The place of a replica in JavaScript; it still has to be opened.
+    #[must_use]
+    pub fn attachment(&self, name: String) -> RawAttachment {
+        let doc = DocId::derive(&self.name, &name);
+        RawAttachment { core: Rc::clone(&self.core), room: self.id, name, doc }
+    }
+
+    /// A Yrs document; its attachment still has to be opened.
+    #[must_use]
+    pub fn document(&self, name: &str) -> RawDocument {
+        RawDocument::new(Rc::clone(&self.core), DocId::derive(&self.name, name))
+    }
+}
+
+/// A replica's place at a document.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawAttachment {
+    core: Rc<Core>,
+    room: RoomId,
+    name: String,
+    doc: DocId,
+}
+
+#[wasm_bindgen]
+impl RawAttachment {
+    /// The document's id in hex.
+    #[wasm_bindgen(getter, js_name = docId)]
+    #[must_use]
+    pub fn doc_id(&self) -> String {
+        self.doc.to_hex()
+    }
+
+    /// Opens the document: from now on questions come.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn open(&self) -> Promise {
+        let (node, room, name) = (self.core.node(), self.room, self.name.clone());
+        promise(async move { done(node?.open_document(room, name).await.map(drop)) })
+    }
+
+    /// Forgets the replica here; the node may still ask, and is refused.
+    pub fn forget(&self) {
+        self.core.replicas.remove(self.doc);
+    }
+
+    /// Closes it.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    #[must_use]
+    pub fn close(&self) -> Promise {
+        let (node, doc) = (self.core.node(), self.doc);
+        promise(async move { done(node?.close_document(doc).await) })
+    }
+
+    /// Tells of a change that was made here.
+    pub fn update(&self, update: Vec<u8>) {
+        // Changes of a stopped node are exchanged when it is started again.
+        if let Ok(node) = self.core.node() {
+            node.local_update(self.doc, update);
+        }
+    }
+
+    /// Tells of this device's awareness.
+    pub fn awareness(&self, update: Vec<u8>) {
+        if let Ok(node) = self.core.node() {
+            node.local_awareness(self.doc, update);
+        }
+    }
+}

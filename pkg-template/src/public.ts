@@ -1,0 +1,33 @@
+// Everything but `init`, which differs between browsers and Node.
+
+export { NetworkNode } from './network-node.js'
+export { Room } from './room.js'
+export { DocMap, DocText, VivimDocument } from './document.js'
+export { Stream } from './stream.js'
+export { VivimError } from './errors.js'
+export { randomRoomName, roomLink, roomNameFromLink } from './links.js'
+export { VERSION } from './version.js'
+export type { VivimErrorCode } from './errors.js'
+export type { InitInput } from './runtime.js'
+export type { DocumentEvents } from './document.js'
+export type {
+  Attachment,
+  Connection,
+  DoctorFinding,
+  DoctorReport,
+  IceServer,
+  JsReplica,
+  JsonValue,
+  LogLevel,
+  NodeConfig,
+  NodeEvents,
+  NodeInfo,
+  NodeStatus,
+  PeerInfo,
+  PubSubMessage,
+  RelayLimits,
+  RelayReport,
+  RoomEvents,
+  RoomPeer,
+  Warning,
+} from './types.js'

@@ -1,0 +1,133 @@
+// The WebAssembly instance: loaded once, and never used again after a panic.
+
+import instantiate, * as glue from '../wasm/vivim_wasm.js'
+import { toVivimError, VivimError } from './errors.js'
+import { VERSION } from './version.js'
+
+/** What `init` accepts besides nothing: where the WebAssembly file is, or what it contains. */
+export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module
+
+type Wasm = typeof glue
+
+let loading: Promise<void> | undefined
+let ready = false
+let death: VivimError | undefined
+/** Calls whose promises would stay open for ever after a panic. */
+const pending = new Set<(error: VivimError) => void>()
+const mourners = new Set<(error: VivimError) => void>()
+
+/** Loads the module once, however often and from wherever it's called. A failed load can be retried. */
+export function load(source: () => InitInput | Promise<InitInput>): Promise<void> {
+  loading ??= instantiateFrom(source).catch((error: unknown) => {
+    loading = undefined
+    throw error
+  })
+  return loading
+}
+
+async function instantiateFrom(source: () => InitInput | Promise<InitInput>): Promise<void> {
+  if (typeof WebAssembly === 'undefined') {
+    throw new VivimError('WASM_LOAD', 'this browser has no WebAssembly')
+  }
+  const input = await source()
+  try {
+    await instantiate({ module_or_path: await fetched(input) })
+  } catch (error) {
+    throw explain(error, input)
+  }
+  if (glue.version() !== VERSION) {
+    throw new VivimError('VERSION_MISMATCH',
+      `the WebAssembly file is of version ${glue.version()}, the JavaScript of ${VERSION}; serve both from one package`)
+  }
+  glue.setPanicHandler(die)
+  ready = true
+}
+
+type Instantiable = Response | BufferSource | WebAssembly.Module
+
+async function fetched(input: InitInput): Promise<Instantiable> {
+  if (typeof input !== 'string' && !(input instanceof URL) && !(typeof Request === 'function' && input instanceof Request)) {
+    return input
+  }
+  const response = await fetch(input)
+  if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`)
+  if (/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
+    throw new Error('the server answered with a page of HTML instead of the file')
+  }
+  return response
+}
+
+function explain(error: unknown, input: InitInput): VivimError {
+  if (error instanceof VivimError) return error
+  if (isWasmBlocked()) {
+    return new VivimError('WASM_BLOCKED',
+      "the content security policy of this page forbids WebAssembly: add 'wasm-unsafe-eval' to script-src", { cause: error })
+  }
+  const from = typeof input === 'string' || input instanceof URL ? ` from ${input.toString()}` : ''
+  const reason = error instanceof Error ? error.message : String(error)
+  return new VivimError('WASM_LOAD',
+    `cannot load the WebAssembly module${from}: ${reason}. If your bundler moved the JavaScript away from it ` +
+    "(Vite's dev server: optimizeDeps.exclude = ['vivim-wasm']), or pass its address to init()", { cause: error })
+}
+
+/** Tries to compile the smallest module there is. */
+function isWasmBlocked(): boolean {
+  try {
+    new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0))
+    return false
+  } catch {
+    return true
+  }
+}
+
+function die(message: string): void {
+  death = new VivimError('PANICKED', `VIVIM has crashed and does nothing any more; reload the page. ${message}`)
+  console.error(death.message)
+  // Later: Rust is still on the stack.
+  queueMicrotask(() => {
+    const error = death
+    if (error === undefined) return
+    for (const reject of pending) reject(error)
+    pending.clear()
+    for (const mourner of mourners) mourner(error)
+  })
+}
+
+/** Who is told of a panic. */
+export function onPanic(mourner: (error: VivimError) => void): () => void {
+  mourners.add(mourner)
+  return () => void mourners.delete(mourner)
+}
+
+/** The instance's exports. */
+export function wasm(): Wasm {
+  if (death !== undefined) throw death
+  if (!ready) throw new VivimError('NOT_INITIALIZED', "call `await init()` of 'vivim-wasm' first")
+  return glue
+}
+
+/** Calls into the module; what it throws becomes a {@link VivimError}. */
+export function call<T>(f: () => T): T {
+  if (death !== undefined) throw death
+  try {
+    return f()
+  } catch (error) {
+    throw death ?? toVivimError(error)
+  }
+}
+
+/** Like {@link call} for what answers later. */
+export function callAsync<T>(f: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    pending.add(reject)
+    const settle = (): void => void pending.delete(reject)
+    try {
+      call(f).then(
+        value => { settle(); resolve(value) },
+        (error: unknown) => { settle(); reject(death ?? toVivimError(error)) })
+    } catch (error) {
+      settle()
+      reject(error)
+    }
+  })
+}

@@ -1,0 +1,163 @@
+// What an application writes, with the type that each expression must have. Checked by tsc, never run.
+
+import init, {
+  NetworkNode, randomRoomName, roomLink, roomNameFromLink, VERSION, VivimError,
+  type Attachment, type Connection, type DocMap, type DocText, type DoctorReport, type JsonValue, type JsReplica,
+  type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type Room, type RoomPeer,
+  type Stream, type VivimDocument, type VivimErrorCode, type Warning,
+} from 'vivim-wasm'
+import { VivimProvider, type ProviderStatus } from 'vivim-wasm/yjs'
+import { Awareness } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+/** Compiles only if the value has exactly this type; `any` is never exactly a type. */
+function is<Expected>() {
+  return <Actual>(_value: Actual, _same: Same<Actual, Expected>): void => undefined
+}
+
+is<Promise<void>>()(init(), true)
+is<Promise<void>>()(init(new URL('https://example.org/vivim_wasm_bg.wasm')), true)
+is<Promise<void>>()(init(fetch('/vivim_wasm_bg.wasm')), true)
+is<Promise<void>>()(init(new Uint8Array()), true)
+
+const config: NodeConfig = {
+  nodeType: 'client',
+  bootstrapPeers: ['/ip4/127.0.0.1/tcp/9000/ws/p2p/12D3KooW'],
+  enableWebRTC: true,
+  enableDHT: true,
+  enableGossipsub: true,
+  minConnections: 5,
+  maxConnections: 50,
+  iceServers: [{ urls: 'stun:localhost:3478' }, { urls: ['turn:localhost'], username: 'a', credential: 'b' }],
+  privateKey: new Uint8Array(32),
+  logLevel: 'warn',
+}
+const node = new NetworkNode(config)
+new NetworkNode()
+// @ts-expect-error a relay's address is a string
+new NetworkNode({ bootstrapPeers: [1] })
+
+is<Promise<void>>()(node.start(), true)
+is<Promise<void>>()(node.stop(), true)
+is<boolean>()(node.started, true)
+is<string>()(node.getPeerId(), true)
+is<NodeInfo>()(node.getNodeInfo(), true)
+is<NodeStatus>()(node.getNodeInfo().status, true)
+is<string[]>()(node.getListenAddresses(), true)
+is<Connection[]>()(node.getConnections(), true)
+is<Promise<string>>()(node.connect('/ip4/127.0.0.1/tcp/9000/ws'), true)
+is<Promise<void>>()(node.disconnect('12D3KooW'), true)
+is<Promise<void>>()(node.put('key', new Uint8Array()), true)
+is<Promise<void>>()(node.put(new Uint8Array(), new Uint8Array()), true)
+is<Promise<Uint8Array | undefined>>()(node.get('key'), true)
+is<Promise<PeerInfo>>()(node.findPeer('12D3KooW'), true)
+is<Promise<void>>()(node.publish('topic', new Uint8Array()), true)
+is<void>()(node.subscribe('topic', message => is<PubSubMessage>()(message, true)), true)
+is<void>()(node.unsubscribe('topic'), true)
+is<Promise<number>>()(node.ping('12D3KooW'), true)
+is<Promise<DoctorReport>>()(node.doctor(), true)
+is<Promise<Room>>()(node.joinRoom('name'), true)
+is<Promise<Stream>>()(node.openStream('12D3KooW', '/echo/1'), true)
+is<Promise<() => void>>()(node.handle('/echo/1', async stream => is<Stream>()(stream, true)), true)
+
+const off = node.on('peer:connect', ({ peerId }) => is<string>()(peerId, true))
+is<() => void>()(off, true)
+node.on('started', detail => is<undefined>()(detail, true))
+node.on('status', ({ status }) => is<NodeStatus>()(status, true))
+node.on('warning', warning => is<Warning>()(warning, true))
+node.on('error', error => is<VivimErrorCode>()(error.code, true))
+node.on('peer:discovery', ({ multiaddrs }) => is<string[]>()(multiaddrs, true))
+// @ts-expect-error there is no such event
+node.on('nothing', () => undefined)
+
+export async function streams(stream: Stream): Promise<void> {
+  is<string>()(stream.protocol, true)
+  is<string>()(stream.remotePeer, true)
+  is<boolean>()(stream.direct, true)
+  const writer = stream.writable.getWriter()
+  await writer.write(new Uint8Array(3))
+  for await (const chunk of stream.readable) is<Uint8Array<ArrayBuffer>>()(chunk, true)
+  await stream.closeWrite()
+  stream.reset()
+}
+
+export async function rooms(room: Room): Promise<void> {
+  is<string>()(room.id, true)
+  is<string>()(room.name, true)
+  is<NodeStatus>()(room.status, true)
+  is<boolean>()(room.joined, true)
+  is<RoomPeer[]>()(room.peers(), true)
+  const off = room.on('peers', peers => is<RoomPeer[]>()(peers, true))
+  is<() => void>()(off, true)
+  room.on('peer:join', ({ peerId }) => is<string>()(peerId, true))
+  room.on('peer:leave', ({ peerId }) => is<string>()(peerId, true))
+  room.on('status', ({ status }) => is<NodeStatus>()(status, true))
+  is<Promise<void>>()(room.leave(), true)
+
+  const document = room.document()
+  is<VivimDocument>()(document, true)
+  is<string>()(document.docId, true)
+  is<DocText>()(document.text('text'), true)
+  is<DocMap>()(document.map('map'), true)
+  document.text('text').insert(0, 'hello')
+  document.text('text').delete(0, 1)
+  is<number>()(document.text('text').length, true)
+  is<string>()(document.text('text').toString(), true)
+  document.map('map').set('key', { list: [1, 'two', null, true] })
+  // @ts-expect-error JSON can't carry a function
+  document.map('map').set('key', () => undefined)
+  is<JsonValue | undefined>()(document.map('map').get('key'), true)
+  document.map('map').delete('key')
+  is<{ [key: string]: JsonValue }>()(document.toJSON(), true)
+  is<Uint8Array>()(document.encodeStateVector(), true)
+  is<Uint8Array>()(document.encodeStateAsUpdate(document.encodeStateVector()), true)
+  document.applyUpdate(new Uint8Array())
+  document.on('update', ({ update, local }) => { is<Uint8Array>()(update, true); is<boolean>()(local, true) })
+  document.on('synced', ({ peerId }) => is<string>()(peerId, true))
+  is<Promise<void>>()(document.close(), true)
+
+  const replica: JsReplica = {
+    summary: () => new Uint8Array(), diff: summary => summary, apply: (update, from) => { is<string>()(from, true); void update },
+  }
+  const attachment = await room.attach('name', replica)
+  is<Attachment>()(attachment, true)
+  attachment.update(new Uint8Array())
+  attachment.awareness(new Uint8Array())
+  await attachment.detach()
+}
+
+export function provider(room: Room): void {
+  const doc = new Y.Doc()
+  const provider = new VivimProvider(doc, { node, room, name: 'notes', awareness: new Awareness(doc), connect: false })
+  new VivimProvider(doc, { node, room: randomRoomName() })
+  is<Awareness>()(provider.awareness, true)
+  is<Y.Doc>()(provider.doc, true)
+  is<boolean>()(provider.synced, true)
+  is<ProviderStatus>()(provider.status, true)
+  provider.on('status', ({ status }) => is<ProviderStatus>()(status, true))
+  provider.on('sync', synced => is<boolean>()(synced, true))
+  provider.once('synced', synced => is<boolean>()(synced, true))
+  provider.on('peers', ({ added, removed, peers }) => {
+    is<string[]>()(added, true)
+    is<string[]>()(removed, true)
+    is<RoomPeer[]>()(peers, true)
+  })
+  provider.on('connection-error', (error, from) => { is<VivimError>()(error, true); is<VivimProvider>()(from, true) })
+  provider.connect()
+  provider.disconnect()
+  provider.destroy()
+}
+
+is<string>()(randomRoomName(), true)
+is<string>()(roomLink(new URL('https://example.org'), 'name'), true)
+is<string | undefined>()(roomNameFromLink('https://example.org/#name'), true)
+export const version: string = VERSION
+try {
+  await node.start()
+} catch (error) {
+  if (error instanceof VivimError && error.code === 'STOPPED') console.log(error.message)
+  // @ts-expect-error there is no such code
+  if (error instanceof VivimError && error.code === 'NOTHING') console.log()
+}
