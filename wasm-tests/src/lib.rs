@@ -1,1 +1,1 @@
-//! Headless browser tests of VIVIM.
+//! Tests of VIVIM that need a browser. See `tests/`; there is nothing here.

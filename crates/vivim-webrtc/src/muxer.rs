@@ -106,6 +106,10 @@ impl<P: PeerConnection> Muxer<P> {
     }
 
     fn on_channel(&mut self, channel: P::Channel) {
+        if self.unaccepted.len() >= MAX_UNACCEPTED_STREAMS {
+            // Those that broke while they waited are of no use to anybody.
+            self.unaccepted.retain(|shared| self.streams.contains_key(&shared.id()));
+        }
         if self.unaccepted.len() >= MAX_UNACCEPTED_STREAMS || self.streams.len() >= MAX_STREAMS {
             tracing::debug!(open = self.streams.len(), "the peer opens too many streams");
             channel.close();

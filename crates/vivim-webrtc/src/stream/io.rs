@@ -101,6 +101,10 @@ impl<C: DataChannel> Shared<C> {
         shared
     }
 
+    pub(crate) fn id(&self) -> StreamId {
+        self.id
+    }
+
     pub(crate) fn handle(&self, input: Input) {
         let mut core = lock(&self.core);
         let outputs = core.machine.handle(input);
