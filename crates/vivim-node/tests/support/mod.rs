@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
 
+pub mod replica;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
