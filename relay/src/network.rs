@@ -1,7 +1,8 @@
 //! The libp2p side: transports, protocols and their limits.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use either::Either;
 use libp2p::{
     Multiaddr, PeerId, StreamProtocol, Swarm, Transport,
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
@@ -106,6 +107,14 @@ pub(crate) fn swarm(
     Ok(Swarm::new(transport, behaviour(key, limits, metrics), key.public().to_peer_id(), config))
 }
 
+/// The system's error as the cause of another: the layers above wrap errors in `Either`, which
+/// names the cause of what it holds but not what it holds.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+struct SocketError {
+    source: io::Error,
+}
+
 fn transport(
     key: &Keypair,
     tls: Option<websocket::tls::Config>,
@@ -121,6 +130,10 @@ fn transport(
     // WebSocket first: TCP would take a WebSocket address too and ignore its end.
     Ok(websocket
         .or_transport(tcp())
+        .map_err(|error| match error {
+            Either::Left(error) => SocketError { source: io::Error::other(error) },
+            Either::Right(source) => SocketError { source },
+        })
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(key)?)
         .multiplex(yamux)

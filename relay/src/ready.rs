@@ -1,6 +1,6 @@
 //! What a running relay says about itself, at start and at `/.well-known/vivim`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use serde::Serialize;
@@ -130,10 +130,10 @@ impl Host {
     /// Reads the host of an HTTP `Host` header. It comes from the client, so whatever isn't plainly
     /// a host is refused.
     pub(crate) fn from_header(header: &str) -> Option<Self> {
-        let host = match header.strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?.0,
-            None => header.split(':').next()?,
-        };
+        if let Some(rest) = header.strip_prefix('[') {
+            return rest.split_once(']')?.0.parse().ok().map(|ip: Ipv6Addr| Self::Ip(ip.into()));
+        }
+        let host = header.split(':').next()?;
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Some(Self::Ip(ip));
         }
