@@ -1,1 +1,39 @@
-//! Yrs documents behind VIVIM's sync replica interface.
+//! Documents: Yrs behind the replica interface of [`vivim_proto::sync`].
+//!
+//! This is the only crate that names `yrs`. A [`Doc`] is edited by its methods, answers the
+//! requests of a sync session by [`Doc::handle`], and hands out what changed, as bytes, by
+//! [`Doc::take_updates`]. It calls nobody: changes wait in a queue until the owner fetches them, so
+//! whatever the owner does with them can't run in the middle of an edit.
+//!
+//! # What a peer can do to a document
+//!
+//! Anybody in a plain room may edit, so a hostile *edit* is not this crate's business; a hostile
+//! *encoding* is. The engine's decoder reserves memory by announced lengths, recurses by announced
+//! nesting and assumes some numbers in range, so no byte reaches it before [`validate`] has walked
+//! through the whole update: lengths against the bytes that are there, counts and nesting against
+//! [`limits`], every string as UTF-8, every clock without overflow. Only encoding V1 is accepted; in V2
+//! a few bytes can stand for billions of blocks.
+//!
+//! What is valid but refers to something that isn't there yet is kept by the engine until it comes,
+//! within a budget; beyond it the waiting part is dropped and [`Doc::take_resync`] asks for an
+//! exchange of summaries, which brings it again in the right order.
+//!
+//! # Units
+//!
+//! Positions and lengths in text are UTF-16 code units, as in JavaScript and as Yjs counts.
+
+pub mod awareness;
+mod doc;
+mod error;
+pub mod limits;
+mod nesting;
+mod replica;
+pub mod validate;
+mod value;
+
+pub use self::{
+    awareness::Awareness,
+    doc::{ClientId, Doc, DocUpdate, Origin},
+    error::{ApplyError, EditError, SummaryError},
+    value::Value,
+};

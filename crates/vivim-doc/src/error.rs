@@ -1,0 +1,85 @@
+//! What can go wrong, one type per operation.
+
+use vivim_proto::sync::ReplicaError;
+
+use crate::validate::Invalid;
+
+/// Why an update was not applied. The document is unchanged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The update doesn't pass the checks in front of the engine. Don't take more from its sender.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The engine refused what had passed the checks; the same advice.
+    #[error("the engine refused the update: {0}")]
+    Engine(String),
+    /// The update continues the edits of this very replica, which only the replica itself may do.
+    /// Either two replicas were given one client id (give each its own), or the sender forges.
+    #[error("the update uses this replica's own client id")]
+    OwnClient,
+    /// Shared types are nested deeper than [`MAX_DOCUMENT_NESTING`], which no application does. The
+    /// document takes no more updates; open a new one.
+    ///
+    /// [`MAX_DOCUMENT_NESTING`]: crate::limits::MAX_DOCUMENT_NESTING
+    #[error("shared types are nested too deep")]
+    TooDeep,
+}
+
+/// Why a local edit was not made. The document is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The name is in use for another kind of shared type in this replica. Use another name.
+    #[error("a shared type of another kind has this name")]
+    WrongKind,
+    /// A name or key is longer than [`MAX_NAME`](crate::limits::MAX_NAME).
+    #[error("a name or key of {0} bytes is too long")]
+    NameTooLong(usize),
+    /// A position is behind the end of the text.
+    #[error("position {position} is behind the end of a text of {len} UTF-16 units")]
+    OutOfBounds {
+        /// The position, or the end of the range.
+        position: u64,
+        /// The length of the text.
+        len: u32,
+    },
+    /// The value is nested deeper than [`MAX_NESTING`](crate::limits::MAX_NESTING).
+    #[error("the value is nested too deep")]
+    TooDeep,
+    /// What is to be inserted is larger than an update may be. Insert it in pieces.
+    #[error("{0} bytes are too much for one edit")]
+    TooLarge(usize),
+    /// The document has been given up, see [`ApplyError::TooDeep`].
+    #[error("the document has been given up")]
+    GivenUp,
+}
+
+/// Why a question by summary was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SummaryError {
+    /// The bytes are not a state vector.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl From<&ApplyError> for ReplicaError {
+    fn from(error: &ApplyError) -> Self {
+        match error {
+            ApplyError::Invalid(invalid) if invalid.is_size() => Self::TooLarge,
+            ApplyError::Invalid(_) | ApplyError::Engine(_) | ApplyError::OwnClient => {
+                Self::Malformed
+            }
+            ApplyError::TooDeep => Self::TooLarge,
+        }
+    }
+}
+
+impl From<&SummaryError> for ReplicaError {
+    fn from(error: &SummaryError) -> Self {
+        match error {
+            SummaryError::Invalid(_) => Self::Malformed,
+        }
+    }
+}

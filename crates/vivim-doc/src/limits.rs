@@ -1,0 +1,56 @@
+//! Every bound of documents, with its unit and the reason for it.
+
+use std::time::Duration;
+
+/// Bytes of an update: what a sync message carries.
+pub const MAX_UPDATE: usize = vivim_proto::limits::MAX_PAYLOAD;
+
+/// Bytes of a state vector: what a sync message carries.
+pub const MAX_STATE_VECTOR: usize = vivim_proto::limits::MAX_SUMMARY;
+
+/// Blocks and ranges of deletions in one update. A decoded block takes up to 200 bytes, an encoded
+/// one as few as two; the largest published editing trace has 0.26 million *edits*, which make
+/// fewer blocks.
+pub const MAX_BLOCKS: usize = 512 * 1024;
+
+/// Values inside the content of one update, nested ones counted each: a decoded value takes 24
+/// bytes, an encoded one as little as one.
+pub const MAX_VALUES: usize = 1024 * 1024;
+
+/// Nesting of arrays and maps in one value, and of shared types within one update.
+pub const MAX_NESTING: usize = 64;
+
+/// Nesting of shared types in a document. Deleting and reading a type recurse this deep.
+pub const MAX_DOCUMENT_NESTING: u32 = 128;
+
+/// Subdocuments announced by one update; each costs an engine of its own.
+pub const MAX_SUBDOCUMENTS: usize = 256;
+
+/// Clients in one update.
+pub const MAX_CLIENTS: usize = 64 * 1024;
+
+/// Bytes of the name of a shared type or of a key.
+pub const MAX_NAME: usize = 4 * 1024;
+
+/// Bytes of updates that wait for something they refer to.
+pub const MAX_PENDING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Shared types in updates that wait for something they refer to: they are integrated together when
+/// it comes, so their nesting adds up.
+pub const MAX_PENDING_TYPES: usize = 128;
+
+/// Updates that wait for the owner to fetch them. Beyond it the queue is dropped and
+/// [`Doc::take_resync`](crate::Doc::take_resync) asks for an exchange of summaries instead.
+pub const MAX_UPDATES_QUEUED: usize = 4 * 1024;
+
+/// Clients whose awareness is remembered.
+pub const MAX_AWARENESS_CLIENTS: usize = 1024;
+
+/// Bytes of one client's awareness state in JSON.
+pub const MAX_AWARENESS_STATE: usize = 16 * 1024;
+
+/// A client that hasn't been heard of for so long is taken for gone; as in y-protocols.
+pub const AWARENESS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The own state is announced again after this time; as in y-protocols.
+pub const AWARENESS_RENEWAL: Duration = Duration::from_secs(15);

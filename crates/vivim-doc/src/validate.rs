@@ -1,0 +1,403 @@
+//! The checks in front of the engine: walks through encoded bytes without building anything.
+//!
+//! What passes is safe to give to the engine's decoder: everything announced is there, nothing is
+//! nested or repeated beyond [`limits`](crate::limits), and no number overflows. It is *not*
+//! thereby sensible: an update may refer to things that don't exist; the engine copes with that.
+
+use vivim_proto::wire::{WireError, read_uvarint};
+
+use crate::limits::{
+    MAX_BLOCKS, MAX_CLIENTS, MAX_NAME, MAX_NESTING, MAX_STATE_VECTOR, MAX_SUBDOCUMENTS, MAX_UPDATE,
+    MAX_VALUES,
+};
+
+/// The largest client id: what a JavaScript number holds exactly.
+pub(crate) const MAX_CLIENT: u64 = (1 << 53) - 1;
+
+/// What is wrong with encoded bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The input ends in the middle, or a length in it goes past its end.
+    #[error("the input ends in the middle of something")]
+    Truncated,
+    /// A number isn't encoded as its writer would.
+    #[error("a number is encoded wrongly")]
+    BadNumber,
+    /// A client id, clock or length is larger than the engine can hold.
+    #[error("a client id, clock or length overflows")]
+    Overflow,
+    /// A string isn't UTF-8.
+    #[error("a string is not UTF-8")]
+    BadString,
+    /// A block, value or type of a kind that isn't known, or that the engine reads otherwise than
+    /// Yjs writes it (JSON content from before Yjs 13, XML hooks).
+    #[error("content of kind {0} is not supported")]
+    UnknownKind(u8),
+    /// A block or range of no length.
+    #[error("a block has no length")]
+    Empty,
+    /// A client appears twice, or ranges of deletions are out of order.
+    #[error("clients or ranges are not in order")]
+    OutOfOrder,
+    /// Blocks that refer to each other in a circle.
+    #[error("blocks refer to each other in a circle")]
+    Circular,
+    /// Bytes are left behind the end.
+    #[error("bytes are left behind the end")]
+    Trailing,
+    /// More of something than [`limits`](crate::limits) allow.
+    #[error("more than {0} of something")]
+    TooMany(usize),
+    /// Something is nested deeper than [`MAX_NESTING`].
+    #[error("something is nested too deep")]
+    TooDeep,
+    /// The whole is longer than allowed.
+    #[error("{0} bytes are too many")]
+    TooLarge(usize),
+}
+
+impl Invalid {
+    /// Whether smaller pieces of the same could have passed.
+    pub fn is_size(self) -> bool {
+        matches!(self, Self::TooMany(_) | Self::TooLarge(_))
+    }
+}
+
+/// Checks an update in encoding V1.
+pub fn update(bytes: &[u8]) -> Result<(), Invalid> {
+    crate::nesting::check(bytes).map(drop)
+}
+
+/// Checks a state vector in encoding V1.
+pub fn state_vector(bytes: &[u8]) -> Result<(), Invalid> {
+    if bytes.len() > MAX_STATE_VECTOR {
+        return Err(Invalid::TooLarge(bytes.len()));
+    }
+    let mut cursor = Cursor { rest: bytes };
+    let count = cursor.count(MAX_STATE_VECTOR / 2)?;
+    for _ in 0..count {
+        cursor.client()?;
+        cursor.u32()?;
+    }
+    cursor.end()
+}
+
+/// One block of an update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    pub(crate) client: u64,
+    pub(crate) clock: u32,
+    pub(crate) len: u32,
+    pub(crate) place: Place,
+    /// The block is a shared type.
+    pub(crate) is_type: bool,
+}
+
+/// Where a block says that it belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In the same type as this block.
+    Beside(Id),
+    /// In this shared type.
+    In(Id),
+    /// In a root.
+    Root,
+    /// Nowhere: what was deleted and forgotten.
+    Void,
+    /// Not a block at all, but room left for some that come elsewhere.
+    Gap,
+}
+
+/// The place of one unit in the history of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Id {
+    pub(crate) client: u64,
+    pub(crate) clock: u32,
+}
+
+/// What an update consists of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) blocks: usize,
+    pub(crate) types: usize,
+}
+
+/// Walks through an update, showing each block.
+pub(crate) fn walk(bytes: &[u8], mut visit: impl FnMut(Block)) -> Result<Facts, Invalid> {
+    if bytes.len() > MAX_UPDATE {
+        return Err(Invalid::TooLarge(bytes.len()));
+    }
+    let mut walker = Walker { cursor: Cursor { rest: bytes }, values: 0, subdocuments: 0 };
+    let mut facts = Facts::default();
+    let mut seen = std::collections::HashSet::new();
+    let clients = walker.cursor.count(MAX_CLIENTS)?;
+    for _ in 0..clients {
+        let blocks = walker.cursor.count(MAX_BLOCKS - facts.blocks)?;
+        let client = walker.cursor.client()?;
+        if !seen.insert(client) {
+            return Err(Invalid::OutOfOrder);
+        }
+        let mut clock = walker.cursor.u32()?;
+        for _ in 0..blocks {
+            let block = walker.block(client, clock)?;
+            clock = clock.checked_add(block.len).ok_or(Invalid::Overflow)?;
+            facts.types += usize::from(block.is_type);
+            visit(block);
+        }
+        facts.blocks += blocks;
+    }
+    walker.deletions(&mut facts)?;
+    walker.cursor.end()?;
+    Ok(facts)
+}
+
+struct Walker<'a> {
+    cursor: Cursor<'a>,
+    values: usize,
+    subdocuments: usize,
+}
+
+impl Walker<'_> {
+    fn block(&mut self, client: u64, clock: u32) -> Result<Block, Invalid> {
+        const HAS_ORIGIN: u8 = 0x80;
+        const HAS_RIGHT_ORIGIN: u8 = 0x40;
+        const HAS_KEY: u8 = 0x20;
+        const GC: u8 = 0;
+        const SKIP: u8 = 10;
+
+        let info = self.cursor.u8()?;
+        if info == GC || info == SKIP {
+            let place = if info == GC { Place::Void } else { Place::Gap };
+            let len = self.length()?;
+            return Ok(Block { client, clock, len, place, is_type: false });
+        }
+        let origin = if info & HAS_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+        let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+        let place = match origin.or(right) {
+            Some(neighbour) => Place::Beside(neighbour),
+            None => {
+                let place = match self.cursor.uvarint()? {
+                    0 => Place::In(self.cursor.id()?),
+                    1 => {
+                        self.name()?;
+                        Place::Root
+                    }
+                    _ => return Err(Invalid::BadNumber),
+                };
+                if info & HAS_KEY != 0 {
+                    self.name()?;
+                }
+                place
+            }
+        };
+        let kind = info & 0x1f;
+        let len = self.content(kind)?;
+        Ok(Block { client, clock, len, place, is_type: kind == CONTENT_TYPE })
+    }
+
+    /// Walks through a block's content and returns its length in clocks.
+    fn content(&mut self, kind: u8) -> Result<u32, Invalid> {
+        match kind {
+            1 => return self.length(),
+            3 => drop(self.cursor.bytes()?),
+            4 => {
+                let len = self.cursor.string()?.encode_utf16().count();
+                // A string is shorter than an update, so its length fits.
+                return if len == 0 { Err(Invalid::Empty) } else { Ok(len as u32) };
+            }
+            5 => drop(self.cursor.string()?),
+            6 => {
+                self.name()?;
+                self.cursor.string()?;
+            }
+            CONTENT_TYPE => match self.cursor.u8()? {
+                0..=2 | 4 | 6 => {}
+                3 => self.name()?,
+                other => return Err(Invalid::UnknownKind(other)),
+            },
+            8 => {
+                let count = self.cursor.count(MAX_VALUES)?;
+                if count == 0 {
+                    return Err(Invalid::Empty);
+                }
+                for _ in 0..count {
+                    self.value()?;
+                }
+                return Ok(count as u32);
+            }
+            9 => {
+                self.subdocuments += 1;
+                if self.subdocuments > MAX_SUBDOCUMENTS {
+                    return Err(Invalid::TooMany(MAX_SUBDOCUMENTS));
+                }
+                self.name()?;
+                self.value()?;
+            }
+            other => return Err(Invalid::UnknownKind(other)),
+        }
+        Ok(1)
+    }
+
+    /// Walks through one value without recursing: the stack is a list of what is still to come on
+    /// each level.
+    fn value(&mut self) -> Result<(), Invalid> {
+        struct Level {
+            left: usize,
+            keyed: bool,
+        }
+        let mut levels: Vec<Level> = Vec::new();
+        loop {
+            self.values += 1;
+            if self.values > MAX_VALUES {
+                return Err(Invalid::TooMany(MAX_VALUES));
+            }
+            let kind = self.cursor.u8()?;
+            match kind {
+                120 | 121 | 126 | 127 => {}
+                116 => drop(self.cursor.bytes()?),
+                117 | 118 => {
+                    if levels.len() >= MAX_NESTING {
+                        return Err(Invalid::TooDeep);
+                    }
+                    levels.push(Level { left: self.cursor.count(MAX_VALUES)?, keyed: kind == 118 });
+                }
+                119 => drop(self.cursor.string()?),
+                122 | 123 => drop(self.cursor.take(8)?),
+                124 => drop(self.cursor.take(4)?),
+                125 => self.cursor.signed()?,
+                other => return Err(Invalid::UnknownKind(other)),
+            }
+            loop {
+                match levels.last_mut() {
+                    None => return Ok(()),
+                    Some(level) if level.left == 0 => drop(levels.pop()),
+                    Some(level) => {
+                        level.left -= 1;
+                        if level.keyed {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deletions(&mut self, facts: &mut Facts) -> Result<(), Invalid> {
+        let mut seen = std::collections::HashSet::new();
+        let clients = self.cursor.count(MAX_CLIENTS)?;
+        for _ in 0..clients {
+            if !seen.insert(self.cursor.client()?) {
+                return Err(Invalid::OutOfOrder);
+            }
+            let ranges = self.cursor.count(MAX_BLOCKS - facts.blocks)?;
+            facts.blocks += ranges;
+            let mut end = 0;
+            for _ in 0..ranges {
+                let start = self.cursor.u32()?;
+                if start < end {
+                    return Err(Invalid::OutOfOrder);
+                }
+                end = start.checked_add(self.length()?).ok_or(Invalid::Overflow)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn length(&mut self) -> Result<u32, Invalid> {
+        match self.cursor.u32()? {
+            0 => Err(Invalid::Empty),
+            len => Ok(len),
+        }
+    }
+
+    fn name(&mut self) -> Result<(), Invalid> {
+        let len = self.cursor.string()?.len();
+        if len > MAX_NAME { Err(Invalid::TooLarge(len)) } else { Ok(()) }
+    }
+}
+
+/// The kind of a block that is a shared type.
+const CONTENT_TYPE: u8 = 7;
+
+/// Takes things from the front of the input.
+pub(crate) struct Cursor<'a> {
+    pub(crate) rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Invalid> {
+        let (first, rest) = self.rest.split_first().ok_or(Invalid::Truncated)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    pub(crate) fn uvarint(&mut self) -> Result<u64, Invalid> {
+        match read_uvarint(self.rest) {
+            Ok(Some((value, len))) => {
+                self.take(len)?;
+                Ok(value)
+            }
+            Ok(None) | Err(WireError::Truncated) => Err(Invalid::Truncated),
+            Err(_) => Err(Invalid::BadNumber),
+        }
+    }
+
+    /// Something of which there are at most `max`, and of which each takes at least a byte: a count
+    /// is never larger than what is left.
+    pub(crate) fn count(&mut self, max: usize) -> Result<usize, Invalid> {
+        let count = usize::try_from(self.uvarint()?).map_err(|_| Invalid::Overflow)?;
+        if count > self.rest.len() {
+            return Err(Invalid::Truncated);
+        }
+        if count > max { Err(Invalid::TooMany(max)) } else { Ok(count) }
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Invalid> {
+        u32::try_from(self.uvarint()?).map_err(|_| Invalid::Overflow)
+    }
+
+    pub(crate) fn client(&mut self) -> Result<u64, Invalid> {
+        let client = self.uvarint()?;
+        if client > MAX_CLIENT { Err(Invalid::Overflow) } else { Ok(client) }
+    }
+
+    fn id(&mut self) -> Result<Id, Invalid> {
+        Ok(Id { client: self.client()?, clock: self.u32()? })
+    }
+
+    /// A signed number of lib0, in as many bytes as fit the engine's arithmetic.
+    fn signed(&mut self) -> Result<(), Invalid> {
+        const MAX_BYTES: usize = 9;
+        for _ in 0..MAX_BYTES {
+            if self.u8()? & 0x80 == 0 {
+                return Ok(());
+            }
+        }
+        Err(Invalid::BadNumber)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Invalid> {
+        let len = usize::try_from(self.uvarint()?).map_err(|_| Invalid::Truncated)?;
+        self.take(len)
+    }
+
+    pub(crate) fn string(&mut self) -> Result<&'a str, Invalid> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Invalid::BadString)
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Invalid> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Invalid::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn end(&self) -> Result<(), Invalid> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Invalid::Trailing) }
+    }
+}
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;

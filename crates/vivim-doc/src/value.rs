@@ -1,0 +1,160 @@
+//! Values in maps, as JavaScript has them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use yrs::{Any, any::Number};
+
+use crate::{error::EditError, limits::MAX_NESTING};
+
+/// A plain value: what JSON has, and what Yjs can hold beyond it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A list.
+    Array(Vec<Value>),
+    /// An integer that a JavaScript number can't hold exactly.
+    BigInt(i64),
+    /// True or false.
+    Bool(bool),
+    /// Bytes (`Uint8Array`).
+    Bytes(Vec<u8>),
+    /// A record.
+    Map(BTreeMap<String, Value>),
+    /// Nothing.
+    Null,
+    /// A number.
+    Number(f64),
+    /// A string.
+    String(String),
+    /// `undefined`; also a root that no replica here has given a kind.
+    Undefined,
+}
+
+/// The largest integer up to which all are exact in a JavaScript number.
+const MAX_SAFE: i64 = (1 << 53) - 1;
+
+impl Value {
+    /// As JSON: `undefined` is left out of records and null elsewhere, bytes are a list of numbers.
+    pub fn to_json(&self) -> String {
+        // Fails only for keys that aren't strings and for writers that fail; there are neither.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The engine's form of it.
+    pub(crate) fn to_any(&self) -> Result<Any, EditError> {
+        self.to_any_within(MAX_NESTING)
+    }
+
+    fn to_any_within(&self, levels: usize) -> Result<Any, EditError> {
+        let deeper = || levels.checked_sub(1).ok_or(EditError::TooDeep);
+        Ok(match self {
+            Self::Array(values) => {
+                let levels = deeper()?;
+                let values: Result<Vec<Any>, _> =
+                    values.iter().map(|value| value.to_any_within(levels)).collect();
+                Any::Array(values?.into())
+            }
+            Self::BigInt(value) => Any::Number(Number::Int(*value)),
+            Self::Bool(value) => Any::Bool(*value),
+            Self::Bytes(value) => Any::Buffer(value.as_slice().into()),
+            Self::Map(values) => {
+                let levels = deeper()?;
+                let values: Result<_, EditError> = values
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), value.to_any_within(levels)?)))
+                    .collect();
+                Any::Map(Arc::new(values?))
+            }
+            Self::Null => Any::Null,
+            Self::Number(value) => Any::Number(number(*value)),
+            Self::String(value) => Any::String(value.as_str().into()),
+            Self::Undefined => Any::Undefined,
+        })
+    }
+}
+
+impl From<Any> for Value {
+    /// Recurses as deep as the value is nested, which the validator bounds.
+    fn from(any: Any) -> Self {
+        match any {
+            Any::Array(values) => Self::Array(values.iter().cloned().map(Self::from).collect()),
+            Any::Bool(value) => Self::Bool(value),
+            Any::Buffer(value) => Self::Bytes(value.to_vec()),
+            Any::Map(values) => {
+                let entry = |(key, value): (&String, &Any)| (key.clone(), value.clone().into());
+                Self::Map(values.iter().map(entry).collect())
+            }
+            Any::Null => Self::Null,
+            Any::Number(Number::Float(value)) => Self::Number(value),
+            Any::Number(Number::Int(value)) if (-MAX_SAFE..=MAX_SAFE).contains(&value) => {
+                Self::Number(value as f64)
+            }
+            Any::Number(Number::Int(value)) => Self::BigInt(value),
+            Any::String(value) => Self::String(value.to_string()),
+            Any::Undefined => Self::Undefined,
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Array(values) => serializer.collect_seq(values),
+            Self::BigInt(value) => serializer.serialize_i64(*value),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Bytes(value) => serializer.collect_seq(value),
+            Self::Map(values) => {
+                let mut map = serializer.serialize_map(None)?;
+                for (key, value) in values {
+                    if *value != Self::Undefined {
+                        map.serialize_entry(key, value)?;
+                    }
+                }
+                map.end()
+            }
+            Self::Null | Self::Undefined => serializer.serialize_unit(),
+            Self::Number(value) => match number(*value) {
+                Number::Int(value) => serializer.serialize_i64(value),
+                Number::Float(value) => serializer.serialize_f64(value),
+            },
+            Self::String(value) => serializer.serialize_str(value),
+        }
+    }
+}
+
+/// Integers are written as such, as Yjs does; minus zero isn't one.
+fn number(value: f64) -> Number {
+    let safe = value.fract() == 0.0 && value.abs() <= MAX_SAFE as f64;
+    if safe && (value != 0.0 || value.is_sign_positive()) {
+        Number::Int(value as i64)
+    } else {
+        Number::Float(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_survives_the_engine() {
+        let value = Value::Map(BTreeMap::from([
+            ("a".to_owned(), Value::Array(vec![Value::Number(1.5), Value::Number(-7.0)])),
+            ("b".to_owned(), Value::Bytes(vec![1, 2])),
+            ("c".to_owned(), Value::BigInt(i64::MAX)),
+            ("d".to_owned(), Value::Undefined),
+            ("e".to_owned(), Value::Number(-0.0)),
+        ]));
+        let back = Value::from(value.to_any().unwrap());
+        assert_eq!(back, value);
+        assert_eq!(back.to_json(), r#"{"a":[1.5,-7],"b":[1,2],"c":9223372036854775807,"e":-0.0}"#);
+    }
+
+    #[test]
+    fn a_value_nested_too_deep_is_refused_and_the_limit_is_not() {
+        let nested = |levels| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        assert!(nested(MAX_NESTING).to_any().is_ok());
+        assert_eq!(nested(MAX_NESTING + 1).to_any(), Err(EditError::TooDeep));
+    }
+}
