@@ -241,9 +241,7 @@ async fn in_a_room_of_30_a_keystroke_reaches_everybody_and_leaves_its_author_at_
     let sent = || -> u64 {
         author.node.connections().iter().filter(|c| !c.is_relay).map(|c| c.bytes_sent).sum()
     };
-    // While a mesh forms it may be too large until the next heartbeat (1 s) prunes it. Once it has
-    // settled, it stays.
-    let (mut settled, mut copies) = (0, Vec::new());
+    let mut copies = Vec::new();
     for round in 1..=15u8 {
         let before = sent();
         // Large, so that it stands out from everything else that is sent meanwhile.
@@ -252,15 +250,16 @@ async fn in_a_room_of_30_a_keystroke_reaches_everybody_and_leaves_its_author_at_
             peer.until("the keystroke", |_| docs.entries(doc).len() == usize::from(round)).await;
         }
         copies.push((sent() - before) as f64 / KEYSTROKE as f64);
-        match copies.last() {
-            Some(last) if *last < 1.0 => panic!("nothing was sent? {copies:?}"),
-            Some(last) if *last < 9.0 => settled += 1,
-            _ => {
-                assert!(settled < 3, "a settled mesh grew: {copies:?}");
-                settled = 0;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+        if copies.last().is_some_and(|last| *last >= 9.0) {
+            // While a mesh forms it may be too large until the next heartbeat (1 s) prunes it.
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
-    assert!(settled >= 5, "{copies:?} copies of a keystroke left its author");
+    assert!(copies.iter().all(|c| *c >= 1.0), "nothing was sent? {copies:?}");
+    // A summary that crosses a keystroke on its way asks for it once more, from 4 neighbours at
+    // most; that is repair, and rare.
+    let settled = &copies[5..];
+    let sparing = settled.iter().filter(|c| **c < 9.0).count();
+    assert!(sparing * 10 >= settled.len() * 7, "{copies:?} copies of a keystroke");
+    assert!(settled.iter().all(|c| *c < 13.0), "{copies:?} copies of a keystroke");
 }

@@ -392,7 +392,8 @@ impl Actor {
 
     /// The newcomer has had its time to dial.
     pub(super) fn on_dial_timer(&mut self, peer: PeerId) {
-        if self.rooms.waiting.remove(&peer) && !self.rooms.of_peer(&peer).is_empty() {
+        let wanted = |room: &Room| room.policy.neighbours().any(|p| *p == peer);
+        if self.rooms.waiting.remove(&peer) && self.rooms.map.values().any(wanted) {
             self.dial_member(peer);
         }
     }
