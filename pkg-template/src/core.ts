@@ -51,6 +51,7 @@ export class NodeCore implements Lifecycle {
   #run = 0
   #suspended = false
   #unwatch: (() => void) | undefined
+  #lastStatus: NodeStatus = 'offline'
 
   constructor(raw: RawNode, wanted: Wanted) {
     this.raw = raw
@@ -222,8 +223,14 @@ export class NodeCore implements Lifecycle {
     for (const room of [...this.rooms.values()]) room.end()
     this.rooms.clear()
     this.places.clear()
-    this.events.emit('status', { status: 'offline' })
+    this.#setStatus('offline')
     this.events.emit('stopped', undefined)
+  }
+
+  #setStatus(status: NodeStatus): void {
+    if (status === this.#lastStatus) return
+    this.#lastStatus = status
+    this.events.emit('status', { status })
   }
 
   #die(error: VivimError): void {
@@ -268,7 +275,7 @@ export class NodeCore implements Lifecycle {
         for (const room of this.rooms.values()) room.refresh()
         return
       case 'status':
-        this.events.emit('status', { status: event.status })
+        this.#setStatus(event.status)
         for (const room of this.rooms.values()) room.refresh()
         return
       case 'message':

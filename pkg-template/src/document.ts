@@ -3,7 +3,7 @@ import { Emitter } from './emitter.js'
 import { VivimError } from './errors.js'
 import type { Listener, Place } from './place.js'
 import { call } from './runtime.js'
-import type { JsonValue } from './types.js'
+import type { DocValue } from './types.js'
 
 /** The events of a {@link VivimDocument}. */
 export interface DocumentEvents {
@@ -49,7 +49,7 @@ export class DocText {
   }
 }
 
-/** A shared map of JSON values. The last writer of a key wins. */
+/** A shared map of plain values. The last writer of a key wins. */
 export class DocMap {
   readonly #raw: RawDocument
   readonly #name: string
@@ -66,24 +66,21 @@ export class DocMap {
     return new DocMap(raw, name, change)
   }
 
-  get(key: string): JsonValue | undefined {
-    const json = call(() => this.#raw.mapGet(this.#name, key))
-    return json === undefined ? undefined : parse(json)
+  get(key: string): DocValue | undefined {
+    // The module makes nothing else.
+    return call(() => this.#raw.mapGet(this.#name, key)) as DocValue | undefined
   }
 
-  set(key: string, value: JsonValue): void {
-    const json = JSON.stringify(value) as string | undefined
-    if (json === undefined) throw new VivimError('INVALID_ARGUMENT', 'a map takes values that JSON can carry')
-    this.#change(() => this.#raw.mapSet(this.#name, key, json))
+  set(key: string, value: DocValue): void {
+    this.#change(() => this.#raw.mapSet(this.#name, key, value))
   }
 
   delete(key: string): void {
     this.#change(() => this.#raw.mapDelete(this.#name, key))
   }
 
-  toJSON(): { [key: string]: JsonValue } {
-    const value = parse(call(() => this.#raw.mapToJson(this.#name)))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+  toJSON(): { [key: string]: DocValue } {
+    return call(() => this.#raw.mapToJson(this.#name)) as { [key: string]: DocValue }
   }
 }
 
@@ -143,9 +140,8 @@ export class VivimDocument {
   }
 
   /** Everything in the document, by name. */
-  toJSON(): { [name: string]: JsonValue } {
-    const value = parse(call(() => this.#raw.toJson()))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+  toJSON(): { [name: string]: DocValue } {
+    return call(() => this.#raw.toJson()) as { [name: string]: DocValue }
   }
 
   /** What this document has seen, in Yjs' encoding. */
@@ -180,17 +176,17 @@ export class VivimDocument {
     if (this.#closed) throw new VivimError('CLOSED', 'this document was closed')
     call(change)
     if (this.#flushing) return
-    // All changes of one turn leave as one update.
+    // What is changed in one turn leaves together.
     this.#flushing = true
     queueMicrotask(() => this.#flush())
   }
 
   #flush(): void {
     this.#flushing = false
-    const update = call(() => this.#raw.takeUpdate())
-    if (update === undefined) return
-    this.#place.update(update)
-    this.#events.emit('update', { update, local: true })
+    for (const update of call(() => this.#raw.takeUpdates())) {
+      this.#place.update(update)
+      this.#events.emit('update', { update, local: true })
+    }
   }
 }
 
@@ -199,8 +195,4 @@ function position(value: number): number {
     throw new VivimError('INVALID_ARGUMENT', 'a position or length in a text must be a whole number from 0')
   }
   return value
-}
-
-function parse(json: string): JsonValue {
-  return JSON.parse(json) as JsonValue
 }

@@ -38,6 +38,8 @@ export type VivimErrorCode =
   | 'NOT_JOINED'
   /** Nobody is connected who could take it. */
   | 'NO_PEERS'
+  /** A position is behind the end of the text. */
+  | 'OUT_OF_BOUNDS'
   /** The address is this node's own. */
   | 'OWN_ADDRESS'
   /** The module has crashed and does nothing any more; reload the page. */
@@ -66,6 +68,8 @@ export type VivimErrorCode =
   | 'WASM_BLOCKED'
   /** The WebAssembly file could not be loaded. */
   | 'WASM_LOAD'
+  /** The document has a shared type of another kind under this name. */
+  | 'WRONG_KIND'
   /** Another peer than the one asked for answered. */
   | 'WRONG_PEER'
 

@@ -13,11 +13,11 @@ export type { DocumentEvents } from './document.js'
 export type {
   Attachment,
   Connection,
+  DocValue,
   DoctorFinding,
   DoctorReport,
   IceServer,
   JsReplica,
-  JsonValue,
   LogLevel,
   NodeConfig,
   NodeEvents,

@@ -203,8 +203,8 @@ export interface RoomEvents {
   left: { room: Room }
 }
 
-/** What JSON can carry. */
-export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue }
+/** What a shared map can hold: plain values, copied in and out. */
+export type DocValue = null | boolean | number | bigint | string | Uint8Array | DocValue[] | { [key: string]: DocValue }
 
 /**
  * A document of the application's own, such as a `Y.Doc`. All payloads are Yjs' and y-protocols' own

@@ -77,7 +77,7 @@ pub(crate) fn parse(raw: &RawConfig) -> Result<(Config, PeerId), Failure> {
     })?;
     let mut bootstrap = Vec::new();
     for text in raw.bootstrap_peers().iter().filter_map(|entry| entry.as_string()) {
-        bootstrap.push(parse_address(&text)?);
+        bootstrap.push(parse_relay(&text)?);
     }
     let node_type = match raw.node_type().as_str() {
         "selfhosted" => NodeType::SelfHosted,
@@ -100,6 +100,18 @@ pub(crate) fn parse(raw: &RawConfig) -> Result<(Config, PeerId), Failure> {
 /// A multiaddr, or a sentence that says what is wrong with it.
 pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
     text.trim().parse().map_err(|error| Failure::address(text, error))
+}
+
+/// An address to stay connected to: without the peer id anybody could answer in its name.
+fn parse_relay(text: &str) -> Result<Multiaddr, Failure> {
+    let address = parse_address(text)?;
+    match address.to_string().rsplit('/').nth(1) {
+        Some("p2p") => Ok(address),
+        _ => Err(Failure::address(
+            text,
+            "a bootstrap address ends in /p2p/<peer id>; copy the relay's address whole",
+        )),
+    }
 }
 
 /// A peer id.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures::StreamExt;
 use js_sys::{Function, Uint8Array};
 use vivim_node::{
-    DocId, DocumentEvent, Event, EventStream, Node, ReplicaOp, RoomEvent, WarningCode,
+    DocId, DocumentEvent, Event, EventStream, Node, PeerId, ReplicaOp, RoomEvent, WarningCode,
 };
 use wasm_bindgen::prelude::*;
 
@@ -48,15 +48,61 @@ pub(crate) async fn pump(
     replicas: Rc<Replicas>,
     on_event: Function,
 ) {
-    while let Some(event) = events.next().await {
-        let Some(value) = project(event, &node, &replicas) else { continue };
+    let tell = |value: JsValue| {
         // The facade catches what handlers throw; an exception here must not end the pump.
         let _ = on_event.call1(&JsValue::NULL, &value);
+    };
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Replica { doc, id, peer, op } => {
+                if let Some(replica) = replicas.get(doc) {
+                    let (result, changes) = replica.answer(op);
+                    node.respond(doc, id, result);
+                    changes.iter().for_each(|update| tell(applied(doc, peer, update)));
+                } else {
+                    tell(question(doc, peer, replicas.ask(doc, id), &op));
+                }
+            }
+            event => project(event).into_iter().for_each(tell),
+        }
     }
 }
 
-/// The event as a plain object, or nothing if it was dealt with here.
-fn project(event: Event, node: &Node, replicas: &Replicas) -> Option<JsValue> {
+/// A Yrs document took in a peer's change.
+fn applied(doc: DocId, peer: PeerId, update: &[u8]) -> JsValue {
+    event_object(
+        "doc:applied",
+        &[
+            ("docId", doc.to_hex().into()),
+            ("peerId", peer.to_string().into()),
+            ("update", Uint8Array::from(update).into()),
+        ],
+    )
+}
+
+/// A question to a replica in JavaScript.
+fn question(doc: DocId, peer: PeerId, call: u32, op: &ReplicaOp) -> JsValue {
+    let (op, bytes) = match op {
+        ReplicaOp::Apply { payload } => ("apply", Some(payload)),
+        ReplicaOp::ApplyAwareness { payload } => ("applyAwareness", Some(payload)),
+        ReplicaOp::Diff { summary } => ("diff", Some(summary)),
+        ReplicaOp::EncodeAwareness => ("encodeAwareness", None),
+        ReplicaOp::Summary => ("summary", None),
+    };
+    event_object(
+        "replica",
+        &[
+            ("docId", doc.to_hex().into()),
+            ("peerId", peer.to_string().into()),
+            ("call", call.into()),
+            ("op", op.into()),
+            ("bytes", bytes.map_or(JsValue::UNDEFINED, |b| Uint8Array::from(&b[..]).into())),
+        ],
+    )
+}
+
+/// The event as a plain object, or nothing if this version has no name for it.
+fn project(event: Event) -> Option<JsValue> {
     Some(match event {
         Event::Started => event_object("started", &[]),
         Event::Stopped => event_object("stopped", &[]),
@@ -84,37 +130,10 @@ fn project(event: Event, node: &Node, replicas: &Replicas) -> Option<JsValue> {
         ),
         Event::Room(room, event) => room_event(room.to_hex(), event)?,
         Event::Document(doc, event) => document_event(doc, event)?,
-        Event::Replica { doc, id, peer, op } => match replicas.answer(doc, &op) {
-            Some(answer) => {
-                node.respond(doc, id, answer.result);
-                let update = answer.applied?;
-                event_object(
-                    "doc:applied",
-                    &[
-                        ("docId", doc.to_hex().into()),
-                        ("peerId", peer.to_string().into()),
-                        ("update", Uint8Array::from(&update[..]).into()),
-                    ],
-                )
-            }
-            None => {
-                let (op, bytes) = question(&op);
-                event_object(
-                    "replica",
-                    &[
-                        ("docId", doc.to_hex().into()),
-                        ("peerId", peer.to_string().into()),
-                        ("call", replicas.ask(doc, id).into()),
-                        ("op", op.into()),
-                        ("bytes", bytes.map_or(JsValue::UNDEFINED, |b| Uint8Array::from(b).into())),
-                    ],
-                )
-            }
-        },
         Event::Warning { code, message } => {
             event_object("warning", &[("code", warning(code).into()), ("message", message.into())])
         }
-        // A newer core's event that this version has no name for.
+        // A newer core's event, and the replica's, which the pump deals with.
         _ => return None,
     })
 }
@@ -167,16 +186,6 @@ fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
         }
         _ => return None,
     })
-}
-
-fn question(op: &ReplicaOp) -> (&'static str, Option<&[u8]>) {
-    match op {
-        ReplicaOp::Summary => ("summary", None),
-        ReplicaOp::Diff { summary } => ("diff", Some(summary)),
-        ReplicaOp::Apply { payload } => ("apply", Some(payload)),
-        ReplicaOp::ApplyAwareness { payload } => ("applyAwareness", Some(payload)),
-        ReplicaOp::EncodeAwareness => ("encodeAwareness", None),
-    }
 }
 
 fn warning(code: WarningCode) -> &'static str {

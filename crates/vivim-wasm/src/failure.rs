@@ -1,5 +1,6 @@
 //! Errors as they cross into JavaScript: a code for programs, a sentence for people.
 
+use vivim_doc::{ApplyError, EditError, SummaryError};
 use vivim_node::{CommandError, ConnectError, RoomError, StartError, StreamError, TopicError};
 use wasm_bindgen::JsValue;
 
@@ -22,7 +23,7 @@ impl Failure {
         Self::new("STOPPED", "the node is not running; call start() first")
     }
 
-    /// An address doesn't parse.
+    /// An address doesn't parse, or lacks something.
     pub(crate) fn address(text: &str, reason: impl ToString) -> Self {
         Self::new("INVALID_ADDRESS", format!("{text:?} is not a multiaddr: {}", reason.to_string()))
     }
@@ -121,6 +122,43 @@ impl From<TopicError> for Failure {
     }
 }
 
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        let code = match &error {
+            ApplyError::Engine(_) | ApplyError::Invalid(_) | ApplyError::OwnClient => {
+                "INVALID_UPDATE"
+            }
+            ApplyError::TooDeep => "LIMIT",
+            _ => "INTERNAL",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        let code = match &error {
+            EditError::GivenUp | EditError::TooDeep => "LIMIT",
+            EditError::NameTooLong(_) => "INVALID_NAME",
+            EditError::OutOfBounds { .. } => "OUT_OF_BOUNDS",
+            EditError::TooLarge(_) => "TOO_LARGE",
+            EditError::WrongKind => "WRONG_KIND",
+            _ => "INTERNAL",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<SummaryError> for Failure {
+    fn from(error: SummaryError) -> Self {
+        let code = match &error {
+            SummaryError::Invalid(_) => "INVALID_UPDATE",
+            _ => "INTERNAL",
+        };
+        Self::new(code, error)
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::new("STREAM", error)
@@ -133,12 +171,20 @@ mod tests {
 
     use super::*;
 
-    const SOURCE: &str = include_str!("../../vivim-node/src/error.rs");
+    const NODE: &str = include_str!("../../vivim-node/src/error.rs");
+    const DOC: &str = include_str!("../../vivim-doc/src/error.rs");
+    const FACADE: &str = include_str!("../../../pkg-template/src/errors.ts");
+
+    /// This file without its tests.
+    fn own_source() -> &'static str {
+        let source = include_str!("failure.rs");
+        &source[..source.find("#[cfg(test)]").expect("the tests are at the end")]
+    }
 
     /// The variants of one enum, read from its source.
-    fn variants(name: &str) -> Vec<String> {
-        let start = SOURCE.find(&format!("pub enum {name} {{")).expect("the enum exists");
-        let body = SOURCE[start..].lines().skip(1).take_while(|line| *line != "}");
+    fn variants(source: &str, name: &str) -> Vec<String> {
+        let start = source.find(&format!("pub enum {name} {{")).expect("the enum exists");
+        let body = source[start..].lines().skip(1).take_while(|line| *line != "}");
         body.filter(|line| line.starts_with("    ") && line.as_bytes()[4].is_ascii_uppercase())
             .map(|line| {
                 line.trim().chars().take_while(char::is_ascii_alphanumeric).collect::<String>()
@@ -148,24 +194,45 @@ mod tests {
 
     /// Whether this file names the variant outside its tests.
     fn has_an_arm(name: &str, variant: &str) -> bool {
-        let source = include_str!("failure.rs");
-        let end = source.find("#[cfg(test)]").expect("the tests are at the end");
-        source[..end]
+        let source = own_source();
+        source
             .match_indices(&format!("{name}::{variant}"))
             .any(|(at, text)| !source.as_bytes()[at + text.len()].is_ascii_alphanumeric())
     }
 
     #[test]
     fn every_variant_of_every_error_has_a_code_of_its_own() {
-        for name in
-            ["CommandError", "ConnectError", "RoomError", "StartError", "StreamError", "TopicError"]
-        {
-            let variants = variants(name);
+        for (source, name) in [
+            (NODE, "CommandError"),
+            (NODE, "ConnectError"),
+            (NODE, "RoomError"),
+            (NODE, "StartError"),
+            (NODE, "StreamError"),
+            (NODE, "TopicError"),
+            (DOC, "ApplyError"),
+            (DOC, "EditError"),
+            (DOC, "SummaryError"),
+        ] {
+            let variants = variants(source, name);
             assert!(!variants.is_empty(), "{name} was not understood");
             for variant in variants {
                 assert!(has_an_arm(name, &variant), "{name}::{variant} has no code");
             }
         }
+    }
+
+    #[test]
+    fn every_code_is_in_the_facades_list() {
+        let sources = [own_source(), include_str!("config.rs"), include_str!("stream.rs")];
+        let codes = sources.into_iter().flat_map(|source| source.split('"')).filter(|text| {
+            text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+        });
+        let mut count = 0;
+        for code in codes {
+            assert!(FACADE.contains(&format!("| '{code}'")), "{code} is not a VivimErrorCode");
+            count += 1;
+        }
+        assert!(count > 30, "only {count} codes were found");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod records;
 mod replicas;
 mod room;
 mod stream;
+mod value;
 
 pub use config::RawConfig;
 pub use document::RawDocument;

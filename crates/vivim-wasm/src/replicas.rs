@@ -6,29 +6,23 @@ use std::{
     rc::Rc,
 };
 
-use crate::document::Document;
-use bytes::Bytes;
-use vivim_node::{CallId, DocId, ReplicaOp, ReplicaResult};
+use vivim_node::{CallId, DocId, ReplicaResult};
 use vivim_proto::sync::ReplicaError;
+
+use crate::document::Replica;
 
 /// The replicas of one node, and the questions that JavaScript has not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Replicas {
-    yrs: RefCell<HashMap<DocId, Rc<Document>>>,
+    yrs: RefCell<HashMap<DocId, Rc<Replica>>>,
     /// [`CallId`]s are opaque, so they stay here and JavaScript gets their place.
     calls: RefCell<HashMap<u32, (DocId, CallId)>>,
     next_call: Cell<u32>,
 }
 
-/// What a Yrs document answers, and the update to tell the application of, if one was applied.
-pub(crate) struct Answer {
-    pub(crate) result: ReplicaResult,
-    pub(crate) applied: Option<Bytes>,
-}
-
 impl Replicas {
-    pub(crate) fn add(&self, doc: DocId, document: Rc<Document>) {
-        self.yrs.borrow_mut().insert(doc, document);
+    pub(crate) fn add(&self, doc: DocId, replica: Rc<Replica>) {
+        self.yrs.borrow_mut().insert(doc, replica);
     }
 
     /// Forgets a document and the questions to it.
@@ -37,16 +31,9 @@ impl Replicas {
         self.calls.borrow_mut().retain(|_, (of, _)| *of != doc);
     }
 
-    /// Answers for a Yrs document; `None` if the replica is in JavaScript.
-    pub(crate) fn answer(&self, doc: DocId, op: &ReplicaOp) -> Option<Answer> {
-        let document = self.yrs.borrow().get(&doc).cloned()?;
-        let applied = match op {
-            ReplicaOp::Apply { payload } => Some(payload.clone()),
-            _ => None,
-        };
-        let result = document.answer(op);
-        let applied = applied.filter(|_| matches!(result, ReplicaResult::Applied));
-        Some(Answer { result, applied })
+    /// The Yrs document that answers; `None` if the replica is in JavaScript.
+    pub(crate) fn get(&self, doc: DocId) -> Option<Rc<Replica>> {
+        self.yrs.borrow().get(&doc).cloned()
     }
 
     /// Keeps a question to JavaScript and gives it a number.

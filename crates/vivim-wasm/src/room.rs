@@ -70,9 +70,12 @@ impl RawRoom {
     }
 
     /// A Yrs document; its attachment still has to be opened.
-    #[must_use]
-    pub fn document(&self, name: &str) -> RawDocument {
-        RawDocument::new(Rc::clone(&self.core), DocId::derive(&self.name, name))
+    ///
+    /// # Errors
+    ///
+    /// Throws if there is no source of randomness.
+    pub fn document(&self, name: &str) -> Result<RawDocument, JsValue> {
+        Ok(RawDocument::new(&self.core, DocId::derive(&self.name, name))?)
     }
 }
 

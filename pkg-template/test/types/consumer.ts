@@ -2,7 +2,7 @@
 
 import init, {
   NetworkNode, randomRoomName, roomLink, roomNameFromLink, VERSION, VivimError,
-  type Attachment, type Connection, type DocMap, type DocText, type DoctorReport, type JsonValue, type JsReplica,
+  type Attachment, type Connection, type DocMap, type DocText, type DoctorReport, type DocValue, type JsReplica,
   type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type Room, type RoomPeer,
   type Stream, type VivimDocument, type VivimErrorCode, type Warning,
 } from 'vivim-wasm'
@@ -106,11 +106,11 @@ export async function rooms(room: Room): Promise<void> {
   is<number>()(document.text('text').length, true)
   is<string>()(document.text('text').toString(), true)
   document.map('map').set('key', { list: [1, 'two', null, true] })
-  // @ts-expect-error JSON can't carry a function
+  // @ts-expect-error a map can't hold a function
   document.map('map').set('key', () => undefined)
-  is<JsonValue | undefined>()(document.map('map').get('key'), true)
+  is<DocValue | undefined>()(document.map('map').get('key'), true)
   document.map('map').delete('key')
-  is<{ [key: string]: JsonValue }>()(document.toJSON(), true)
+  is<{ [key: string]: DocValue }>()(document.toJSON(), true)
   is<Uint8Array>()(document.encodeStateVector(), true)
   is<Uint8Array>()(document.encodeStateAsUpdate(document.encodeStateVector()), true)
   document.applyUpdate(new Uint8Array())

@@ -1,0 +1,193 @@
+// A room in memory: what the WebAssembly module does for attached replicas, as far as the facade can tell. It drives
+// the package's own Room, Place and VivimProvider.
+
+import { NetworkNode } from '../dist/network-node.js'
+import { Room } from '../dist/room.js'
+
+/** The members of all rooms, and whether they are connected. */
+export class Hub {
+  members = new Set()
+
+  node(peerId) {
+    return new FakeNode(this, peerId)
+  }
+
+  /** Every pair that has the document open exchanges what the other lacks. */
+  meet(place) {
+    for (const other of this.members) {
+      if (other === place || other.docId !== place.docId || other.core === place.core) continue
+      introduce(place, other)
+      introduce(other, place)
+    }
+  }
+
+  others(place) {
+    return [...this.members].filter(other => other.docId === place.docId && other.core !== place.core)
+  }
+}
+
+function introduce(to, from) {
+  const summary = to.ask('summary', from)
+  to.ask('apply', from, from.ask('diff', to, summary.bytes).bytes)
+  const awareness = from.ask('encodeAwareness', to).bytes
+  if (awareness.length > 0) to.ask('applyAwareness', from, awareness)
+  to.tell('doc:synced', from)
+}
+
+/** One replica's side in the hub: the raw attachment of a Place. */
+class FakeAttachment {
+  log = []
+
+  constructor(core, docId) {
+    this.core = core
+    this.docId = docId
+  }
+
+  async open() {
+    await turn()
+    this.log.push('open')
+    this.core.hub.members.add(this)
+    this.core.log.push(`open ${this.docId}`)
+    this.core.hub.meet(this)
+  }
+
+  async close() {
+    await turn()
+    this.core.log.push(`close ${this.docId}`)
+    this.vanish()
+  }
+
+  forget() {}
+
+  /** As when a connection breaks. */
+  vanish() {
+    this.core.hub.members.delete(this)
+    for (const other of this.core.hub.others(this)) other.tell('doc:closed', this)
+  }
+
+  update(update) {
+    this.core.sent.push(update)
+    for (const other of this.core.hub.others(this)) other.ask('apply', this, update)
+  }
+
+  awareness(update) {
+    for (const other of this.core.hub.others(this)) other.ask('applyAwareness', this, update)
+  }
+
+  ask(op, from, bytes) {
+    const place = this.core.places.get(this.docId)
+    return place.answer({ type: 'replica', docId: this.docId, peerId: from.core.peerId, call: 0, op, bytes })
+  }
+
+  tell(type, from) {
+    this.core.places.get(this.docId)?.dispatch({ type, docId: this.docId, peerId: from.core.peerId })
+  }
+}
+
+class FakeRawRoom {
+  constructor(core, name) {
+    this.core = core
+    this.id = `id of ${name}`
+    this.name = name
+  }
+
+  async join() {
+    await turn()
+    this.core.log.push(`join ${this.name}`)
+  }
+
+  async leave() {
+    await turn()
+    this.core.log.push(`leave ${this.name}`)
+  }
+
+  peers() {
+    return [...new Set([...this.core.hub.members].map(member => member.core.peerId))]
+      .filter(peerId => peerId !== this.core.peerId)
+      .map(peerId => ({ peerId, connected: true, direct: false }))
+  }
+
+  attachment(name) {
+    return (this.core.attachment = new FakeAttachment(this.core, `${this.id}/${name}`))
+  }
+
+  free() {}
+}
+
+class FakeCore {
+  places = new Map()
+  rooms = new Map()
+  log = []
+  sent = []
+  status = 'online'
+
+  constructor(hub, peerId) {
+    this.hub = hub
+    this.peerId = peerId
+  }
+
+  fail(error) {
+    this.log.push(`failed: ${error.code}`)
+  }
+}
+
+/** A NetworkNode without a network. */
+class FakeNode extends (class { static [Symbol.hasInstance]() { return false } }) {
+  constructor(hub, peerId) {
+    super()
+    Object.setPrototypeOf(this, FakeNode.shape)
+    this.core = new FakeCore(hub, peerId)
+    this.running = true
+    this.startHandlers = new Set()
+  }
+
+  static shape = Object.create(NetworkNode.prototype, {
+    started: { get() { return this.running } },
+    on: {
+      value(event, handler) {
+        if (event === 'started') this.startHandlers.add(handler)
+        return () => this.startHandlers.delete(handler)
+      },
+    },
+    joinRoom: { async value(name) { return (await this.useRoom(name)).keep() } },
+    useRoom: {
+      async value(name) {
+        const known = this.core.rooms.get(`id of ${name}`)
+        const room = known ?? Room.create(this.core, new FakeRawRoom(this.core, name), name)
+        this.core.rooms.set(room.id, room)
+        if (known === undefined) await room.join()
+        room.use()
+        return room
+      },
+    },
+    stop: {
+      value() {
+        this.running = false
+        for (const room of this.core.rooms.values()) room.end()
+        this.core.rooms.clear()
+        this.core.places.clear()
+        for (const member of [...this.core.hub.members]) if (member.core === this.core) member.vanish()
+      },
+    },
+    start: {
+      value() {
+        this.running = true
+        for (const handler of this.startHandlers) handler()
+      },
+    },
+  })
+}
+
+/** Lets everything that waits for a promise go on. */
+export function turn() {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
+/** Waits for something that events bring about. */
+export async function until(what, look) {
+  for (let turns = 0; turns < 1_000; turns += 1) {
+    if (look()) return
+    await turn()
+  }
+  throw new Error(`never happened: ${what}`)
+}
