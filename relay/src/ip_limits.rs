@@ -1,6 +1,6 @@
 //! Connections per address, which libp2p doesn't limit: one machine must not take all places.
 //!
-//! This machine itself isn't limited (see [`limited_prefix`]): behind a proxy on the same machine
+//! This machine itself isn't limited: behind a proxy on the same machine
 //! everybody would share its address.
 
 use std::{

@@ -31,16 +31,19 @@
 
 pub mod cli;
 pub mod config;
+mod driver;
 mod error;
 pub mod http;
 pub mod identity;
 pub mod ip_limits;
+mod listen;
 mod metrics;
 mod network;
 pub mod pages;
 mod rate;
 mod ready;
 mod relay;
+mod reservations;
 mod rooms_behaviour;
 mod rooms_handler;
 pub mod stun;

@@ -21,6 +21,7 @@ struct Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     rooms: Gauge,
+    members: Gauge,
     room_streams: Gauge,
     room_requests_refused: Count,
     room_streams_ended: Family<Kind, Count>,
@@ -47,6 +48,7 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         to.register("rooms", "Rooms with at least one member", metrics.rooms.clone());
+        to.register("room_members", "Members of all rooms", metrics.members.clone());
         to.register("room_streams", "Clients of the room directory", metrics.room_streams.clone());
         to.register(
             "room_requests_refused",
@@ -91,8 +93,9 @@ impl Metrics {
         metrics
     }
 
-    pub(crate) fn rooms(&self, rooms: usize, streams: usize) {
+    pub(crate) fn rooms(&self, rooms: usize, members: usize, streams: usize) {
         self.rooms.set(rooms as i64);
+        self.members.set(members as i64);
         self.room_streams.set(streams as i64);
     }
 

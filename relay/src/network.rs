@@ -1,6 +1,11 @@
 //! The libp2p side: transports, protocols and their limits.
 
-use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use either::Either;
 use libp2p::{
@@ -24,6 +29,7 @@ use crate::{
     ip_limits,
     metrics::Metrics,
     rate::{Buckets, Rate, limited_prefix},
+    reservations::Reservations,
     rooms_behaviour,
 };
 
@@ -94,6 +100,7 @@ pub(crate) struct Behaviour {
 pub(crate) fn swarm(
     key: &Keypair,
     limits: &Limits,
+    reservations: Reservations,
     tls: Option<websocket::tls::Config>,
     registry: &mut Registry,
     metrics: Arc<Metrics>,
@@ -104,7 +111,12 @@ pub(crate) fn swarm(
     let config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_TIMEOUT)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING);
-    Ok(Swarm::new(transport, behaviour(key, limits, metrics), key.public().to_peer_id(), config))
+    Ok(Swarm::new(
+        transport,
+        behaviour(key, limits, reservations, metrics),
+        key.public().to_peer_id(),
+        config,
+    ))
 }
 
 /// The system's error as the cause of another: the layers above wrap errors in `Either`, which
@@ -142,7 +154,12 @@ fn transport(
         .boxed())
 }
 
-fn behaviour(key: &Keypair, limits: &Limits, metrics: Arc<Metrics>) -> Behaviour {
+fn behaviour(
+    key: &Keypair,
+    limits: &Limits,
+    reservations: Reservations,
+    metrics: Arc<Metrics>,
+) -> Behaviour {
     let peer = key.public().to_peer_id();
     let connection_limits = libp2p::connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.pending_connections))
@@ -157,7 +174,7 @@ fn behaviour(key: &Keypair, limits: &Limits, metrics: Arc<Metrics>) -> Behaviour
     Behaviour {
         limits: libp2p::connection_limits::Behaviour::new(connection_limits),
         ip_limits: ip_limits::Behaviour::new(limits.connections_per_ip),
-        relay: relay::Behaviour::new(peer, relay_config(limits)),
+        relay: relay::Behaviour::new(peer, relay_config(limits, reservations)),
         rooms: rooms_behaviour::Behaviour::new(limits.for_clients(), metrics),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
@@ -167,14 +184,19 @@ fn behaviour(key: &Keypair, limits: &Limits, metrics: Arc<Metrics>) -> Behaviour
     }
 }
 
-fn relay_config(limits: &Limits) -> relay::Config {
+fn relay_config(limits: &Limits, reservations: Reservations) -> relay::Config {
     let limiters = |per_peer, per_ip| vec![limit_peers(per_peer), limit_ips(per_ip)];
+    let mut reservation_rate_limiters = limiters(RESERVATIONS_PER_PEER, RESERVATIONS_PER_IP);
+    // Last, as it takes the place at once.
+    reservation_rate_limiters
+        .push(Box::new(move |peer: PeerId, _: &Multiaddr, _: Instant| reservations.admit(peer)));
     relay::Config {
-        max_reservations: limits.reservations as usize,
+        // See `Reservations`.
+        max_reservations: usize::MAX,
         // libp2p-relay 0.22 allows one more than it is told, here and for circuits.
         max_reservations_per_peer: RESERVATIONS_OF_PEER - 1,
         reservation_duration: limits.reservation_duration(),
-        reservation_rate_limiters: limiters(RESERVATIONS_PER_PEER, RESERVATIONS_PER_IP),
+        reservation_rate_limiters,
         max_circuits: limits.circuits as usize,
         max_circuits_per_peer: limits.circuits_per_peer.saturating_sub(1) as usize,
         max_circuit_duration: limits.circuit_duration(),

@@ -4,7 +4,7 @@
 //! as long as its stream.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
@@ -20,6 +20,7 @@ use libp2p::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use vivim_proto::{
+    id::RoomId,
     rooms::{
         ClientMessage, RelayLimits, ServerMessage,
         server::{Directory, Output},
@@ -43,6 +44,9 @@ pub(crate) struct Behaviour {
     sessions: HashMap<ConnectionId, u64>,
     targets: HashMap<u64, Target>,
     next_session: u64,
+    /// The rooms of each session, which only the metrics want to know.
+    memberships: HashMap<u64, HashSet<RoomId>>,
+    members: usize,
     actions: VecDeque<ToSwarm<std::convert::Infallible, Command>>,
     waker: Option<Waker>,
 }
@@ -66,6 +70,8 @@ impl Behaviour {
             sessions: HashMap::new(),
             targets: HashMap::new(),
             next_session: 0,
+            memberships: HashMap::new(),
+            members: 0,
             actions: VecDeque::new(),
             waker: None,
         }
@@ -96,13 +102,36 @@ impl Behaviour {
         let Some(session) = self.sessions.get(&connection).copied() else { return };
         let now = Timestamp::new(self.epoch.elapsed());
         tracing::trace!(?message, session, "room request");
+        let left = match message {
+            ClientMessage::Leave { room } => Some(room),
+            ClientMessage::Join { .. } => None,
+        };
         let outputs = self.directory.handle(session, message, now, &mut self.rng);
+        self.count_members(session, left, &outputs);
         self.send(outputs, Some(session));
+    }
+
+    fn count_members(&mut self, session: u64, left: Option<RoomId>, outputs: &[Output]) {
+        let rooms = self.memberships.entry(session).or_default();
+        let before = rooms.len();
+        let mut refused = false;
+        for output in outputs {
+            match &output.message {
+                ServerMessage::Joined { room, .. } => _ = rooms.insert(*room),
+                ServerMessage::Refused { .. } => refused = true,
+                _ => {}
+            }
+        }
+        if let (Some(room), false) = (left, refused) {
+            rooms.remove(&room);
+        }
+        self.members = self.members + rooms.len() - before;
     }
 
     fn ended(&mut self, connection: ConnectionId) {
         if let Some(session) = self.sessions.remove(&connection) {
             self.targets.remove(&session);
+            self.members -= self.memberships.remove(&session).map_or(0, |rooms| rooms.len());
             let outputs = self.directory.disconnected(session);
             self.send(outputs, None);
         }
@@ -136,7 +165,7 @@ impl Behaviour {
                 event,
             });
         }
-        self.metrics.rooms(self.directory.rooms(), self.directory.streams());
+        self.metrics.rooms(self.directory.rooms(), self.members, self.directory.streams());
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

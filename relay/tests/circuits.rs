@@ -1,5 +1,5 @@
 //! Reservations and circuits.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -125,6 +125,23 @@ async fn reservations_are_limited_and_a_free_place_is_given_again() {
     a.stop().await;
     relay.metric_becomes("vivim_relay_reservations", 1.0).await;
     assert!(c.reserve(relay.addr("ws")).await.is_some());
+}
+
+/// libp2p-relay refuses renewals too when all places are taken; ours doesn't.
+#[tokio::test]
+async fn a_full_relay_still_renews_reservations() {
+    let relay = relay_with_limits(|limits| {
+        limits.reservations = 1;
+        limits.reservation_secs = 4;
+    })
+    .await;
+    let mut client = Client::new();
+    assert!(client.reserve(relay.addr("ws")).await.is_some());
+    let renewed = "libp2p_relay_events_total{event=\"ReservationReqAccepted\"}";
+    // The client renews when three quarters of the time are over.
+    relay.metric_becomes(renewed, 2.0).await;
+    assert_eq!(relay.metric("vivim_relay_reservations").await, 1.0);
+    assert_eq!(relay.metric("vivim_relay_reservations_refused_total").await, 0.0);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The HTTP port, as browsers and monitoring see it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -54,6 +54,7 @@ async fn health_and_metrics_answer() {
     for name in [
         "vivim_relay_build_info{",
         "vivim_relay_rooms 0",
+        "vivim_relay_room_members 0",
         "vivim_relay_connections 1",
         "vivim_relay_reservations 0",
         "vivim_relay_circuits 0",

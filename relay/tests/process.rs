@@ -1,5 +1,5 @@
 //! The program itself: what it prints, how it stops, what it says when it can't start.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::{
     fs,
@@ -133,6 +133,18 @@ fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
             last.contains(&port.to_string()) && last.contains("in use") && last.contains(flag),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn two_relays_do_not_share_a_port() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = Running::start(one.path(), LOCAL);
+    for (n, flag) in [(0, "--ws-port"), (1, "--tcp-port")] {
+        let port = first.ready["multiaddrs"][n].as_str().unwrap().split('/').nth(4).unwrap();
+        let arguments = LOCAL.replace(&format!("{flag} 0"), &format!("{flag} {port}"));
+        let (code, _, error) = run(other.path(), &arguments);
+        assert!(code == Some(1) && error.contains("in use"), "{error}");
     }
 }
 

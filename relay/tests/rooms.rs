@@ -1,5 +1,5 @@
 //! The room directory, through a relay and real connections.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -39,10 +39,14 @@ async fn members_hear_of_joins_and_leaves_at_once() {
     let joined = ServerMessage::PeerJoined { room: one, peer: b.peer.to_bytes() };
     assert_eq!(rooms_a.next().await, Some(joined));
     relay.metric_becomes("vivim_relay_rooms", 2.0).await;
+    relay.metric_becomes("vivim_relay_room_members", 3.0).await;
 
     rooms_b.send(ClientMessage::Leave { room: one }).await;
     let left = ServerMessage::PeerLeft { room: one, peer: b.peer.to_bytes() };
     assert_eq!(rooms_a.next().await, Some(left));
+    relay.metric_becomes("vivim_relay_room_members", 2.0).await;
+    b.stop().await;
+    relay.metric_becomes("vivim_relay_room_members", 1.0).await;
 }
 
 #[tokio::test]

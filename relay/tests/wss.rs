@@ -1,5 +1,5 @@
 //! WebSocket over TLS with certificate files.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

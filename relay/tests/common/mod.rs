@@ -279,7 +279,7 @@ impl Client {
     }
 
     async fn order(&self, order: Order) {
-        self.orders.send(order).await.ok().expect("the client runs");
+        assert!(self.orders.send(order).await.is_ok(), "the client runs");
     }
 
     pub async fn wait<T>(&mut self, what: &str, mut find: impl FnMut(Seen) -> Option<T>) -> T {
@@ -372,7 +372,7 @@ fn seen(event: SwarmEvent<ClientBehaviourEvent>) -> Option<Seen> {
 /// A client's stream to the room directory.
 pub struct Rooms {
     pub stream: Stream,
-    decoder: FrameDecoder<ServerMessage>,
+    pub decoder: FrameDecoder<ServerMessage>,
 }
 
 impl Rooms {
