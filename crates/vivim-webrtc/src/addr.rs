@@ -90,6 +90,19 @@ pub fn of_reservation(addr: &Multiaddr, local: PeerId) -> Option<Multiaddr> {
         .then(|| addr.with(Protocol::WebRTC).with(Protocol::P2p(local)))
 }
 
+/// The part of a relayed connection's address up to and with `/p2p-circuit`.
+pub(crate) fn circuit(addr: &Multiaddr) -> Multiaddr {
+    let mut circuit = Multiaddr::empty();
+    for part in addr {
+        let last = part == Protocol::P2pCircuit;
+        circuit.push(part);
+        if last {
+            break;
+        }
+    }
+    circuit
+}
+
 /// Whether data on a connection with this address goes straight to the peer.
 ///
 /// libp2p's `ConnectedPoint::is_relayed` calls every address with `/p2p-circuit` relayed, but a

@@ -51,6 +51,8 @@ pub struct OpenRequest {
 #[derive(Debug)]
 pub(crate) struct InboundOffer {
     pub(crate) peer: PeerId,
+    /// Where the peer's `/webrtc` is reached.
+    pub(crate) address: Multiaddr,
     pub(crate) stream: Stream,
     /// Held while the session runs.
     pub(crate) permit: Arc<Permit>,

@@ -134,7 +134,7 @@ impl<B: Backend> Transport<B> {
         let (backend, config) = (self.backend.clone(), self.config.clone());
         let connections = self.connections.clone();
         async move {
-            let InboundOffer { peer, stream, permit: session_permit } = offer;
+            let InboundOffer { peer, stream, permit: session_permit, .. } = offer;
             let permit = connections.acquire().ok_or(Error::TooManyConnections)?;
             let connection = backend.peer_connection(&config.ice_servers)?;
             let muxer =
@@ -182,8 +182,7 @@ impl<B: Backend> libp2p::Transport for Transport<B> {
             return false;
         }
         self.listener = None;
-        self.events
-            .push_back(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
+        self.events.push_back(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
         self.waker.take().map(Waker::wake);
         true
     }
@@ -217,7 +216,7 @@ impl<B: Backend> libp2p::Transport for Transport<B> {
             return Poll::Ready(TransportEvent::Incoming {
                 listener_id,
                 local_addr: addr::listen(),
-                send_back_addr: addr::bare(offer.peer),
+                send_back_addr: offer.address.clone(),
                 upgrade: self.respond(offer),
             });
         }

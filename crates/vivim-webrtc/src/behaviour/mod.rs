@@ -78,6 +78,8 @@ pub struct Behaviour {
     /// The session that a peer's offer started, while it runs.
     inbound: HashMap<PeerId, Weak<Permit>>,
     upgrades: Upgrades,
+    /// Where each relayed connection goes: the circuit's address without the peer's id.
+    circuits: HashMap<ConnectionId, Multiaddr>,
     /// Dials of relayed connections that requests wait for.
     relay_dials: HashMap<ConnectionId, OpenRequest>,
     /// Dials of direct connections by this behaviour.
@@ -112,6 +114,7 @@ impl Behaviour {
             requests,
             offers,
             inbound: HashMap::new(),
+            circuits: HashMap::new(),
             upgrades: Upgrades::new(local, settings, upgrade::seed()),
             relay_dials: HashMap::new(),
             upgrade_dials: HashMap::new(),
@@ -150,8 +153,10 @@ impl Behaviour {
                 }
                 Output::Dial(peer) => {
                     // `Always`: the peer is connected, and may be being dialed too.
+                    let relayed = self.upgrades.relayed(&peer);
+                    let address = self.webrtc_address(relayed, peer);
                     let opts = DialOpts::peer_id(peer)
-                        .addresses(vec![addr::bare(peer)])
+                        .addresses(vec![address])
                         .condition(PeerCondition::Always)
                         .build();
                     self.upgrade_dials.insert(opts.connection_id(), peer);
@@ -164,6 +169,15 @@ impl Behaviour {
                 }
             };
             self.actions.push_back(action);
+        }
+    }
+
+    /// Where a peer's `/webrtc` is reached. Identify tells peers what we see them at, and
+    /// js-libp2p refuses an address that doesn't begin with a host, as the bare form does.
+    fn webrtc_address(&self, relayed: Option<ConnectionId>, peer: PeerId) -> Multiaddr {
+        match relayed.and_then(|connection| self.circuits.get(&connection)) {
+            Some(circuit) => circuit.clone().with(Protocol::WebRTC).with(Protocol::P2p(peer)),
+            None => addr::bare(peer),
         }
     }
 
@@ -198,7 +212,7 @@ impl Behaviour {
     }
 
     /// Hands an offer to the transport, if there is room. Dropping the stream resets it.
-    fn on_offer(&mut self, peer: PeerId, stream: libp2p::swarm::Stream) {
+    fn on_offer(&mut self, peer: PeerId, connection: ConnectionId, stream: libp2p::swarm::Stream) {
         self.inbound.retain(|_, session| session.strong_count() > 0);
         if self.inbound.contains_key(&peer) {
             tracing::debug!(%peer, "refused an offer: this peer's last one is not done");
@@ -210,7 +224,8 @@ impl Behaviour {
         };
         let permit = Arc::new(permit);
         self.inbound.insert(peer, Arc::downgrade(&permit));
-        if self.offers.try_send(InboundOffer { peer, stream, permit }).is_err() {
+        let address = self.webrtc_address(Some(connection), peer);
+        if self.offers.try_send(InboundOffer { peer, address, stream, permit }).is_err() {
             tracing::debug!(%peer, "refused an offer: the transport does not take it");
         }
     }
@@ -228,6 +243,7 @@ impl Behaviour {
                 self.actions.push_back(ToSwarm::GenerateEvent(event));
             }
             Kind::Relayed { .. } => {
+                self.circuits.insert(connection, addr::circuit(address));
                 self.handle(Input::RelayedUp { peer, connection, dialed }, None);
             }
             Kind::Other => {}
@@ -244,8 +260,7 @@ impl Behaviour {
         if self.timer.as_ref().is_none_or(|(other, _)| *other != at) {
             self.timer = Some((at, Delay::new(at.saturating_duration_since(now))));
         }
-        let fired =
-            self.timer.as_mut().is_some_and(|(_, delay)| delay.poll_unpin(cx).is_ready());
+        let fired = self.timer.as_mut().is_some_and(|(_, delay)| delay.poll_unpin(cx).is_ready());
         if fired {
             self.timer = None;
         }
@@ -296,6 +311,7 @@ impl NetworkBehaviour for Behaviour {
             }
             FromSwarm::ConnectionClosed(event) => {
                 let (peer, connection) = (event.peer_id, event.connection_id);
+                self.circuits.remove(&connection);
                 self.handle(Input::Down { peer, connection }, None);
             }
             FromSwarm::DialFailure(event) => {
@@ -329,7 +345,7 @@ impl NetworkBehaviour for Behaviour {
         event: THandlerOutEvent<Self>,
     ) {
         match event {
-            handler::Event::Offer(stream) => self.on_offer(peer, stream),
+            handler::Event::Offer(stream) => self.on_offer(peer, connection, stream),
             handler::Event::Proven => {
                 self.handle(Input::Proven { peer, connection }, None);
                 let event = Event::DirectProven { peer, connection };
