@@ -276,7 +276,7 @@ fn decode(update: &[u8]) -> Result<Vec<Entry<'_>>, Invalid> {
         if state.len() > MAX_AWARENESS_STATE {
             return Err(Invalid::TooLarge(state.len()));
         }
-        serde_json::from_str::<IgnoredAny>(state).map_err(|_| Invalid::BadString)?;
+        serde_json::from_str::<IgnoredAny>(state).map_err(|_| Invalid::BadJson)?;
         let state = Some(state).filter(|state| state.trim() != "null");
         entries.push(Entry { id, clock, state });
     }

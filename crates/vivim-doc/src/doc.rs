@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use yrs::{
-    GetString, Map, MapRef, OffsetKind, Options, Out, ReadTxn, StateVector, Text, TextRef,
+    Array, GetString, Map, MapRef, OffsetKind, Options, Out, ReadTxn, StateVector, Text, TextRef,
     Transact, TransactionMut, Update, WriteTxn,
     types::ToJson,
     updates::{decoder::Decode, encoder::Encode},
@@ -12,13 +12,10 @@ use yrs::{
 
 use crate::{
     Awareness, Value,
+    admission::{Admitted, History, Waiting},
     error::{ApplyError, EditError, SummaryError},
-    limits::{
-        MAX_DOCUMENT_NESTING, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_TYPES, MAX_UPDATE,
-        MAX_UPDATES_QUEUED,
-    },
-    nesting::{self, Depths},
-    validate::{self, MAX_CLIENT},
+    limits::{MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATE, MAX_UPDATES_QUEUED},
+    validate::{self, Block, MAX_CLIENT, Part, Place},
 };
 
 /// A document of text and maps, compatible with Yjs.
@@ -43,9 +40,9 @@ pub struct Doc {
     client: ClientId,
     kinds: HashMap<Box<str>, Kind>,
     updates: VecDeque<DocUpdate>,
-    depths: Depths,
-    /// Bytes and shared types of updates that wait for something.
-    pending: (usize, usize),
+    history: History,
+    /// Updates that wait for something, oldest first.
+    pending: Vec<Waiting>,
     resync: bool,
     given_up: bool,
     awareness: Awareness,
@@ -109,8 +106,8 @@ impl Doc {
             client,
             kinds: HashMap::new(),
             updates: VecDeque::new(),
-            depths: Depths::default(),
-            pending: (0, 0),
+            history: History::default(),
+            pending: Vec::new(),
             resync: false,
             given_up: false,
             awareness: Awareness::new(client),
@@ -143,9 +140,17 @@ impl Doc {
 
     /// Deletes from a text `len` UTF-16 units.
     pub fn text_delete(&mut self, name: &str, index: u32, len: u32) -> Result<(), EditError> {
+        // A hostile peer may have put values into the text. The engine counts them in a text's
+        // length, but only a list's way of deleting can delete them.
+        let has_values = self.history.has_values(name);
         self.edit_text(name, |txn, root| {
             check_bounds(u64::from(index) + u64::from(len), root.len(txn))?;
-            if len > 0 {
+            if len == 0 {
+                return Ok(());
+            }
+            if has_values {
+                txn.get_or_insert_array(name).remove_range(txn, index, len);
+            } else {
                 root.remove_range(txn, index, len);
             }
             Ok(())
@@ -215,39 +220,25 @@ impl Doc {
     }
 
     /// Applies an update in encoding V1 from anywhere.
+    ///
+    /// What refers to something that isn't there yet waits for it.
     pub fn apply_update(&mut self, update: &[u8]) -> Result<(), ApplyError> {
         if self.given_up {
-            return Err(ApplyError::TooDeep);
+            return Err(ApplyError::GivenUp);
         }
-        let facts = nesting::check(update)?;
         self.check_own_client(update)?;
-        let decoded =
-            Update::decode_v1(update).map_err(|error| ApplyError::Engine(error.to_string()))?;
-        let mut txn = self.engine.transact_mut();
-        let applied = txn.apply_update(decoded);
-        if txn.has_missing_updates() {
-            self.pending.0 += update.len();
-            self.pending.1 += facts.types;
-            if self.pending.0 > MAX_PENDING_BYTES || self.pending.1 > MAX_PENDING_TYPES {
-                drop_pending(&mut txn);
-                self.pending = (0, 0);
-                self.resync = true;
-            }
-        } else {
-            self.pending = (0, 0);
+        let Admitted { now, later } = self.history.admit(update)?;
+        self.pending.extend(later);
+        if let Some(now) = now {
+            self.integrate(&now)?;
+            self.retry_pending()?;
         }
-        txn.commit();
-        let change = txn.encode_update_v1();
-        drop(txn);
-        let deepest = if change == EMPTY_UPDATE { Ok(0) } else { self.depths.integrate(&change) };
-        self.publish(change, Origin::Remote);
-        applied.map_err(|error| ApplyError::Engine(error.to_string()))?;
-        if deepest.is_ok_and(|depth| depth <= MAX_DOCUMENT_NESTING) {
-            Ok(())
-        } else {
-            self.given_up = true;
-            Err(ApplyError::TooDeep)
+        let bytes: usize = self.pending.iter().map(|waiting| waiting.update.len()).sum();
+        if bytes > MAX_PENDING_BYTES || self.pending.len() > MAX_PENDING_UPDATES {
+            self.pending.clear();
+            self.resync = true;
         }
+        Ok(())
     }
 
     /// What changed since the last call, oldest first. Call it after edits and updates; a session is
@@ -264,7 +255,7 @@ impl Doc {
 
     /// Whether updates wait for something that hasn't come.
     pub fn has_pending(&self) -> bool {
-        self.engine.transact().has_missing_updates()
+        !self.pending.is_empty()
     }
 
     fn edit_text<R>(
@@ -309,6 +300,10 @@ impl Doc {
         txn.commit();
         let change = txn.encode_update_v1();
         drop(txn);
+        if change != EMPTY_UPDATE && self.history.admit(&change).is_err() {
+            // The engine has written what can't be read back.
+            self.given_up = true;
+        }
         self.publish(change, Origin::Local);
         result
     }
@@ -324,14 +319,62 @@ impl Doc {
         self.updates.push_back(DocUpdate { payload: change.into(), origin });
     }
 
+    /// Gives the engine what has been admitted.
+    fn integrate(&mut self, admitted: &[u8]) -> Result<(), ApplyError> {
+        let refused = match Update::decode_v1(admitted) {
+            Err(error) => Some(error.to_string()),
+            Ok(update) => {
+                let mut txn = self.engine.transact_mut();
+                let applied = txn.apply_update(update);
+                let waits = txn.has_missing_updates();
+                txn.commit();
+                let change = txn.encode_update_v1();
+                drop(txn);
+                self.publish(change, Origin::Remote);
+                match applied {
+                    Err(error) => Some(error.to_string()),
+                    Ok(()) if waits => Some("something is missing".to_owned()),
+                    Ok(()) => None,
+                }
+            }
+        };
+        match refused {
+            None => Ok(()),
+            Some(reason) => {
+                // What this side has noted of the document isn't true any more.
+                self.given_up = true;
+                Err(ApplyError::Engine(reason))
+            }
+        }
+    }
+
+    /// Lets those go on whose turn has come, until none can.
+    fn retry_pending(&mut self) -> Result<(), ApplyError> {
+        loop {
+            let history = &self.history;
+            let ready = |waiting: &Waiting| waiting.missing.iter().any(|id| history.has(*id));
+            let Some(at) = self.pending.iter().position(ready) else { return Ok(()) };
+            let waiting = self.pending.remove(at);
+            // One that turns out to contradict what has come meanwhile is dropped; whoever sent it
+            // may be long gone.
+            let Ok(Admitted { now, later }) = self.history.admit(&waiting.update) else { continue };
+            self.pending.extend(later);
+            if let Some(now) = now {
+                self.integrate(&now)?;
+            }
+        }
+    }
+
     /// Refuses edits under this replica's id that it hasn't made.
     fn check_own_client(&self, update: &[u8]) -> Result<(), ApplyError> {
-        let own = self.engine.transact().state_vector().get(&yrs::ClientID::new(self.client.0));
+        let own = self.client.0;
+        let state = self.history.state(own);
         let mut forged = false;
-        validate::walk(update, |block| {
-            let is_content = !matches!(block.place, validate::Place::Gap);
-            let end = block.clock.saturating_add(block.len);
-            forged |= is_content && block.client == self.client.0 && end > own;
+        validate::walk(update, |part| {
+            if let Part::Block(Block { id, len, place, .. }) = part {
+                let is_content = !matches!(place, Place::Gap);
+                forged |= is_content && id.client == own && id.clock + len > state;
+            }
         })?;
         if forged { Err(ApplyError::OwnClient) } else { Ok(()) }
     }
@@ -343,15 +386,10 @@ impl std::fmt::Debug for Doc {
         f.debug_struct("Doc")
             .field("client", &self.client)
             .field("updates", &self.updates.len())
-            .field("pending", &self.pending)
+            .field("pending", &self.pending.len())
             .field("given_up", &self.given_up)
             .finish_non_exhaustive()
     }
-}
-
-/// Drops what waits, without the engine's way to hand it out, which merges it first.
-fn drop_pending(txn: &mut TransactionMut<'_>) {
-    txn.prune_pending();
 }
 
 fn read(out: &Out, txn: &TransactionMut<'_>) -> Value {

@@ -11,19 +11,17 @@ pub enum ApplyError {
     /// The update doesn't pass the checks in front of the engine. Don't take more from its sender.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The engine refused what had passed the checks; the same advice.
+    /// The engine refused what had passed the checks, which should not happen. The document takes no
+    /// more updates; open a new one, which gets its content from the others.
     #[error("the engine refused the update: {0}")]
     Engine(String),
+    /// The document has been given up before.
+    #[error("the document has been given up")]
+    GivenUp,
     /// The update continues the edits of this very replica, which only the replica itself may do.
     /// Either two replicas were given one client id (give each its own), or the sender forges.
     #[error("the update uses this replica's own client id")]
     OwnClient,
-    /// Shared types are nested deeper than [`MAX_DOCUMENT_NESTING`], which no application does. The
-    /// document takes no more updates; open a new one.
-    ///
-    /// [`MAX_DOCUMENT_NESTING`]: crate::limits::MAX_DOCUMENT_NESTING
-    #[error("shared types are nested too deep")]
-    TooDeep,
 }
 
 /// Why a local edit was not made. The document is unchanged.
@@ -50,7 +48,7 @@ pub enum EditError {
     /// What is to be inserted is larger than an update may be. Insert it in pieces.
     #[error("{0} bytes are too much for one edit")]
     TooLarge(usize),
-    /// The document has been given up, see [`ApplyError::TooDeep`].
+    /// The document has been given up, see [`ApplyError::Engine`].
     #[error("the document has been given up")]
     GivenUp,
 }
@@ -68,10 +66,8 @@ impl From<&ApplyError> for ReplicaError {
     fn from(error: &ApplyError) -> Self {
         match error {
             ApplyError::Invalid(invalid) if invalid.is_size() => Self::TooLarge,
-            ApplyError::Invalid(_) | ApplyError::Engine(_) | ApplyError::OwnClient => {
-                Self::Malformed
-            }
-            ApplyError::TooDeep => Self::TooLarge,
+            ApplyError::Invalid(_) | ApplyError::OwnClient => Self::Malformed,
+            ApplyError::Engine(_) | ApplyError::GivenUp => Self::Closed,
         }
     }
 }

@@ -14,19 +14,20 @@
 //! [`limits`], every string as UTF-8, every clock without overflow. Only encoding V1 is accepted; in V2
 //! a few bytes can stand for billions of blocks.
 //!
-//! What is valid but refers to something that isn't there yet is kept by the engine until it comes,
-//! within a budget; beyond it the waiting part is dropped and [`Doc::take_resync`] asks for an
-//! exchange of summaries, which brings it again in the right order.
+//! What passes is then taken apart block by block ([`Doc::apply_update`]): only what refers to things
+//! that are there, and that are where it says, goes to the engine. What refers to something that
+//! hasn't come yet waits outside, within a budget; beyond it the waiting part is dropped and
+//! [`Doc::take_resync`] asks for an exchange of summaries, which brings it again in the right order.
 //!
 //! # Units
 //!
 //! Positions and lengths in text are UTF-16 code units, as in JavaScript and as Yjs counts.
 
+mod admission;
 pub mod awareness;
 mod doc;
 mod error;
 pub mod limits;
-mod nesting;
 mod replica;
 pub mod validate;
 mod value;

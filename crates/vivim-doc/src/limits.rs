@@ -11,16 +11,17 @@ pub const MAX_STATE_VECTOR: usize = vivim_proto::limits::MAX_SUMMARY;
 /// Blocks and ranges of deletions in one update. A decoded block takes up to 200 bytes, an encoded
 /// one as few as two; the largest published editing trace has 0.26 million *edits*, which make
 /// fewer blocks.
-pub const MAX_BLOCKS: usize = 512 * 1024;
+pub const MAX_BLOCKS: usize = 256 * 1024;
 
 /// Values inside the content of one update, nested ones counted each: a decoded value takes 24
 /// bytes, an encoded one as little as one.
 pub const MAX_VALUES: usize = 1024 * 1024;
 
-/// Nesting of arrays and maps in one value, and of shared types within one update.
+/// Nesting of arrays and maps in one value.
 pub const MAX_NESTING: usize = 64;
 
-/// Nesting of shared types in a document. Deleting and reading a type recurse this deep.
+/// Nesting of shared types in a document. The engine deletes and reads them by recursion, so this is
+/// stack.
 pub const MAX_DOCUMENT_NESTING: u32 = 128;
 
 /// Subdocuments announced by one update; each costs an engine of its own.
@@ -32,12 +33,12 @@ pub const MAX_CLIENTS: usize = 64 * 1024;
 /// Bytes of the name of a shared type or of a key.
 pub const MAX_NAME: usize = 4 * 1024;
 
-/// Bytes of updates that wait for something they refer to.
+/// Bytes of updates that wait for something they refer to. Beyond it they are dropped and
+/// [`Doc::take_resync`](crate::Doc::take_resync) asks for them again.
 pub const MAX_PENDING_BYTES: usize = 4 * 1024 * 1024;
 
-/// Shared types in updates that wait for something they refer to: they are integrated together when
-/// it comes, so their nesting adds up.
-pub const MAX_PENDING_TYPES: usize = 128;
+/// Updates that wait for something they refer to.
+pub const MAX_PENDING_UPDATES: usize = 1024;
 
 /// Updates that wait for the owner to fetch them. Beyond it the queue is dropped and
 /// [`Doc::take_resync`](crate::Doc::take_resync) asks for an exchange of summaries instead.

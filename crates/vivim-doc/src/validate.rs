@@ -4,6 +4,8 @@
 //! nested or repeated beyond [`limits`](crate::limits), and no number overflows. It is *not*
 //! thereby sensible: an update may refer to things that don't exist; the engine copes with that.
 
+use std::collections::HashSet;
+
 use vivim_proto::wire::{WireError, read_uvarint};
 
 use crate::limits::{
@@ -27,6 +29,9 @@ pub enum Invalid {
     /// A client id, clock or length is larger than the engine can hold.
     #[error("a client id, clock or length overflows")]
     Overflow,
+    /// A string that should be JSON isn't.
+    #[error("a string is not JSON")]
+    BadJson,
     /// A string isn't UTF-8.
     #[error("a string is not UTF-8")]
     BadString,
@@ -40,9 +45,12 @@ pub enum Invalid {
     /// A client appears twice, or ranges of deletions are out of order.
     #[error("clients or ranges are not in order")]
     OutOfOrder,
-    /// Blocks that refer to each other in a circle.
-    #[error("blocks refer to each other in a circle")]
+    /// A block refers to itself or to a later one of its own client.
+    #[error("a block refers to itself or a later one")]
     Circular,
+    /// A block claims to be beside two others that are in different places.
+    #[error("a block claims to be in two places")]
+    Inconsistent,
     /// Bytes are left behind the end.
     #[error("bytes are left behind the end")]
     Trailing,
@@ -66,7 +74,7 @@ impl Invalid {
 
 /// Checks an update in encoding V1.
 pub fn update(bytes: &[u8]) -> Result<(), Invalid> {
-    crate::nesting::check(bytes).map(drop)
+    walk(bytes, |_| {})
 }
 
 /// Checks a state vector in encoding V1.
@@ -83,30 +91,44 @@ pub fn state_vector(bytes: &[u8]) -> Result<(), Invalid> {
     cursor.end()
 }
 
+/// A part of an update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    Block(Block<'a>),
+    /// A range of clocks that are deleted.
+    Deletion {
+        from: Id,
+        len: u32,
+    },
+}
+
 /// One block of an update.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Block {
-    pub(crate) client: u64,
-    pub(crate) clock: u32,
+pub(crate) struct Block<'a> {
+    pub(crate) id: Id,
     pub(crate) len: u32,
-    pub(crate) place: Place,
+    pub(crate) place: Place<'a>,
     /// The block is a shared type.
     pub(crate) is_type: bool,
+    /// The block is a value, bytes or a subdocument, which the engine doesn't expect in a text.
+    pub(crate) is_value: bool,
+    /// The block as it is encoded.
+    pub(crate) bytes: &'a [u8],
 }
 
 /// Where a block says that it belongs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// In the same type as this block.
-    Beside(Id),
-    /// In this shared type.
-    In(Id),
-    /// In a root.
-    Root,
-    /// Nowhere: what was deleted and forgotten.
-    Void,
+pub(crate) enum Place<'a> {
+    /// In the same place as these, left and right of it; at least one is there.
+    Beside(Option<Id>, Option<Id>),
     /// Not a block at all, but room left for some that come elsewhere.
     Gap,
+    /// In a shared type, under a key if it isn't in its list.
+    In(Id, Option<&'a str>),
+    /// In a root, likewise.
+    Root(&'a str, Option<&'a str>),
+    /// Nowhere: what was deleted and forgotten.
+    Void,
 }
 
 /// The place of one unit in the history of one client.
@@ -116,40 +138,32 @@ pub(crate) struct Id {
     pub(crate) clock: u32,
 }
 
-/// What an update consists of.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) blocks: usize,
-    pub(crate) types: usize,
-}
-
-/// Walks through an update, showing each block.
-pub(crate) fn walk(bytes: &[u8], mut visit: impl FnMut(Block)) -> Result<Facts, Invalid> {
+/// Walks through an update, showing each part: the blocks of one client after the other, each
+/// client's in order, then the deletions.
+pub(crate) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Part<'a>)) -> Result<(), Invalid> {
     if bytes.len() > MAX_UPDATE {
         return Err(Invalid::TooLarge(bytes.len()));
     }
     let mut walker = Walker { cursor: Cursor { rest: bytes }, values: 0, subdocuments: 0 };
-    let mut facts = Facts::default();
-    let mut seen = std::collections::HashSet::new();
+    let mut left = MAX_BLOCKS;
+    let mut seen = HashSet::new();
     let clients = walker.cursor.count(MAX_CLIENTS)?;
     for _ in 0..clients {
-        let blocks = walker.cursor.count(MAX_BLOCKS - facts.blocks)?;
+        let blocks = walker.cursor.count(left)?;
+        left -= blocks;
         let client = walker.cursor.client()?;
         if !seen.insert(client) {
             return Err(Invalid::OutOfOrder);
         }
         let mut clock = walker.cursor.u32()?;
         for _ in 0..blocks {
-            let block = walker.block(client, clock)?;
+            let block = walker.block(Id { client, clock })?;
             clock = clock.checked_add(block.len).ok_or(Invalid::Overflow)?;
-            facts.types += usize::from(block.is_type);
-            visit(block);
+            visit(Part::Block(block));
         }
-        facts.blocks += blocks;
     }
-    walker.deletions(&mut facts)?;
-    walker.cursor.end()?;
-    Ok(facts)
+    walker.deletions(left, visit)?;
+    walker.cursor.end()
 }
 
 struct Walker<'a> {
@@ -158,42 +172,49 @@ struct Walker<'a> {
     subdocuments: usize,
 }
 
-impl Walker<'_> {
-    fn block(&mut self, client: u64, clock: u32) -> Result<Block, Invalid> {
+impl<'a> Walker<'a> {
+    fn block(&mut self, id: Id) -> Result<Block<'a>, Invalid> {
         const HAS_ORIGIN: u8 = 0x80;
         const HAS_RIGHT_ORIGIN: u8 = 0x40;
         const HAS_KEY: u8 = 0x20;
         const GC: u8 = 0;
         const SKIP: u8 = 10;
 
+        let from = self.cursor.rest;
         let info = self.cursor.u8()?;
-        if info == GC || info == SKIP {
-            let place = if info == GC { Place::Void } else { Place::Gap };
-            let len = self.length()?;
-            return Ok(Block { client, clock, len, place, is_type: false });
-        }
-        let origin = if info & HAS_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
-        let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
-        let place = match origin.or(right) {
-            Some(neighbour) => Place::Beside(neighbour),
-            None => {
-                let place = match self.cursor.uvarint()? {
-                    0 => Place::In(self.cursor.id()?),
-                    1 => {
-                        self.name()?;
-                        Place::Root
-                    }
-                    _ => return Err(Invalid::BadNumber),
-                };
-                if info & HAS_KEY != 0 {
-                    self.name()?;
-                }
-                place
-            }
-        };
         let kind = info & 0x1f;
-        let len = self.content(kind)?;
-        Ok(Block { client, clock, len, place, is_type: kind == CONTENT_TYPE })
+        let (place, len) = if info == GC || info == SKIP {
+            (if info == GC { Place::Void } else { Place::Gap }, self.length()?)
+        } else {
+            let left = if info & HAS_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+            let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+            let place = if left.is_some() || right.is_some() {
+                Place::Beside(left, right)
+            } else {
+                self.parent(info & HAS_KEY != 0)?
+            };
+            (place, self.content(kind)?)
+        };
+        let bytes = from.get(..from.len() - self.cursor.rest.len()).unwrap_or_default();
+        let is_value = matches!(kind, 3 | 8 | 9);
+        Ok(Block { id, len, place, is_type: kind == CONTENT_TYPE, is_value, bytes })
+    }
+
+    fn parent(&mut self, has_key: bool) -> Result<Place<'a>, Invalid> {
+        let place = match self.cursor.uvarint()? {
+            0 => Place::In(self.cursor.id()?, None),
+            1 => Place::Root(self.name()?, None),
+            _ => return Err(Invalid::BadNumber),
+        };
+        if !has_key {
+            return Ok(place);
+        }
+        let key = Some(self.name()?);
+        Ok(match place {
+            Place::In(parent, _) => Place::In(parent, key),
+            Place::Root(name, _) => Place::Root(name, key),
+            other => other,
+        })
     }
 
     /// Walks through a block's content and returns its length in clocks.
@@ -206,14 +227,14 @@ impl Walker<'_> {
                 // A string is shorter than an update, so its length fits.
                 return if len == 0 { Err(Invalid::Empty) } else { Ok(len as u32) };
             }
-            5 => drop(self.cursor.string()?),
+            5 => self.json()?,
             6 => {
                 self.name()?;
-                self.cursor.string()?;
+                self.json()?;
             }
             CONTENT_TYPE => match self.cursor.u8()? {
                 0..=2 | 4 | 6 => {}
-                3 => self.name()?,
+                3 => drop(self.name()?),
                 other => return Err(Invalid::UnknownKind(other)),
             },
             8 => {
@@ -284,22 +305,29 @@ impl Walker<'_> {
         }
     }
 
-    fn deletions(&mut self, facts: &mut Facts) -> Result<(), Invalid> {
-        let mut seen = std::collections::HashSet::new();
+    fn deletions(
+        &mut self,
+        mut left: usize,
+        mut visit: impl FnMut(Part<'a>),
+    ) -> Result<(), Invalid> {
+        let mut seen = HashSet::new();
         let clients = self.cursor.count(MAX_CLIENTS)?;
         for _ in 0..clients {
-            if !seen.insert(self.cursor.client()?) {
+            let client = self.cursor.client()?;
+            if !seen.insert(client) {
                 return Err(Invalid::OutOfOrder);
             }
-            let ranges = self.cursor.count(MAX_BLOCKS - facts.blocks)?;
-            facts.blocks += ranges;
+            let ranges = self.cursor.count(left)?;
+            left -= ranges;
             let mut end = 0;
             for _ in 0..ranges {
-                let start = self.cursor.u32()?;
-                if start < end {
+                let clock = self.cursor.u32()?;
+                if clock < end {
                     return Err(Invalid::OutOfOrder);
                 }
-                end = start.checked_add(self.length()?).ok_or(Invalid::Overflow)?;
+                let len = self.length()?;
+                end = clock.checked_add(len).ok_or(Invalid::Overflow)?;
+                visit(Part::Deletion { from: Id { client, clock }, len });
             }
         }
         Ok(())
@@ -312,9 +340,15 @@ impl Walker<'_> {
         }
     }
 
-    fn name(&mut self) -> Result<(), Invalid> {
-        let len = self.cursor.string()?.len();
-        if len > MAX_NAME { Err(Invalid::TooLarge(len)) } else { Ok(()) }
+    /// JSON that the engine can read; its parser limits the nesting.
+    fn json(&mut self) -> Result<(), Invalid> {
+        let json = self.cursor.string()?;
+        serde_json::from_str::<yrs::Any>(json).map(drop).map_err(|_| Invalid::BadJson)
+    }
+
+    fn name(&mut self) -> Result<&'a str, Invalid> {
+        let name = self.cursor.string()?;
+        if name.len() > MAX_NAME { Err(Invalid::TooLarge(name.len())) } else { Ok(name) }
     }
 }
 

@@ -137,22 +137,33 @@ fn one_client_twice_is_refused() {
 }
 
 #[test]
-fn blocks_that_refer_to_each_other_in_a_circle_are_refused() {
-    // Shared types that are each in the next one; more than the shallow check looks at.
-    let types = 100u8;
-    let mut bytes = vec![1, types, 1, 0];
-    for at in 0..types {
-        bytes.extend_from_slice(&[7, 0, 1, (at + 1) % types, 1]);
+fn a_block_that_refers_to_itself_or_a_later_one_is_refused() {
+    // A map in itself; a character beside the one after it.
+    for hex in ["01 01 01 00 07 00 01 00 01 00", "01 02 01 00 84 01 01 01 61 84 01 00 01 62 00"] {
+        assert_eq!(refused(hex), Invalid::Circular, "{hex}");
     }
-    bytes.push(0);
-    assert_eq!(update(&bytes), Err(Invalid::Circular));
 }
 
 #[test]
-fn shared_types_nested_too_deep_in_one_update_are_refused() {
-    assert_eq!(update(&nested_types(1, 0, MAX_NESTING as u32 + 1)), Ok(()));
-    assert_eq!(update(&nested_types(1, 0, MAX_NESTING as u32 + 2)), Err(Invalid::TooDeep));
-    assert_eq!(update(&nested_types(1, 0, 100_000)), Err(Invalid::TooDeep));
+fn a_block_between_two_places_is_refused() {
+    // "a" in one text, "b" in another, "c" right of the one and left of the other.
+    let hex = "01 03 01 00 04 01 01 61 01 61 04 01 01 62 01 62 c4 01 00 01 01 01 63 00";
+    assert_eq!(refused(hex), Invalid::Inconsistent);
+}
+
+#[test]
+fn shared_types_nested_too_deep_are_refused_at_once_or_piece_by_piece() {
+    let most = crate::limits::MAX_DOCUMENT_NESTING + 1;
+    let mut doc = Doc::new(ClientId::from_random(1 << 40));
+    assert!(doc.apply_update(&nested_types(1, 0, most)).is_ok());
+    for (from, count) in [(0, most + 1), (most, 1), (0, 100_000)] {
+        let error = doc.apply_update(&nested_types(1, from, count)).unwrap_err();
+        assert!(matches!(error, ApplyError::Invalid(Invalid::TooDeep)), "{error}");
+    }
+    // Reading and deleting the deepest document there can be.
+    doc.to_value();
+    doc.map_delete("m", "k").unwrap();
+    assert_eq!(doc.map_get("m", "k").unwrap(), None);
 }
 
 #[test]
