@@ -29,9 +29,14 @@ export class Help {
 
 /** A finding as a list item. */
 export function describeFinding(finding: Finding): HTMLLIElement {
-  const item = element('li', { 'data-code': finding.code }, element('p', {}, finding.message))
-  if (finding.hint !== '') item.append(element('p', { class: 'hint' }, finding.hint))
+  const item = element('li', { 'data-code': finding.code }, element('p', {}, sentence(finding.message)))
+  if (finding.hint !== '') item.append(element('p', { class: 'hint' }, sentence(finding.hint)))
   return item
+}
+
+/** Findings come as clauses, like all messages of programs; here people read them. */
+function sentence(clause: string): string {
+  return clause.charAt(0).toUpperCase() + clause.slice(1) + (/[.!?]$/.test(clause) ? '' : '.')
 }
 
 function title(view: NetworkView): string {

@@ -6,7 +6,7 @@
  */
 
 import init, { NetworkNode } from 'vivim-wasm'
-import type { Room } from 'vivim-wasm'
+import type { DoctorReport, Room } from 'vivim-wasm'
 import { VivimProvider } from 'vivim-wasm/yjs'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
@@ -304,11 +304,14 @@ export class Session {
         if (this.#phase === 'no-relay') await this.start()
         return
       }
-      const [report, lookup] = await Promise.all([node.doctor(), findRelay(location)])
-      this.#findings = report.findings
-        .filter((finding) => finding.severity !== 'info')
-        .map(({ code, message, hint }) => ({ code, message, hint }))
-      if (lookup.found && this.#isElsewhere(lookup.relay)) await this.#move(lookup.relay)
+      // The server first: if it answers again, the relay beside it does too, and is worth a try at once.
+      const lookup = await findRelay(location)
+      if (lookup.found && this.#isElsewhere(lookup.relay)) return await this.#move(lookup.relay)
+      const [address] = this.#relay?.addresses ?? []
+      if (lookup.found && this.#relayLostAt !== undefined && address !== undefined) {
+        await node.connect(address).catch(() => undefined) // The doctor says why, better than this error.
+      }
+      this.#findings = worth(await node.doctor())
     } catch (error) {
       console.warn('Looking for the cause failed', error)
     } finally {
@@ -353,6 +356,13 @@ export class Session {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** What of a report to show: when something is broken, that, and not also what could be better. */
+function worth({ findings }: DoctorReport): Finding[] {
+  const errors = findings.filter((finding) => finding.severity === 'error')
+  const shown = errors.length > 0 ? errors : findings.filter((finding) => finding.severity === 'warning')
+  return shown.map(({ code, message, hint }) => ({ code, message, hint }))
 }
 
 function isReached(peer: PeerView): boolean {
