@@ -9,9 +9,7 @@ import { missing, watch, type Lifecycle } from './platform.js'
 import { Room } from './room.js'
 import { call, callAsync, onPanic } from './runtime.js'
 import { Stream } from './stream.js'
-import type { NodeEvents, NodeStatus, PubSubMessage, Warning } from './types.js'
-
-export type StreamHandler = (stream: Stream) => void | Promise<void>
+import type { NodeEvents, NodeStatus, PubSubMessage, StreamHandler, Warning } from './types.js'
 
 interface Handler {
   run: StreamHandler
@@ -120,7 +118,8 @@ export class NodeCore implements Lifecycle {
 
   async joinRoom(name: string): Promise<Room> {
     if (typeof name !== 'string') throw new VivimError('INVALID_NAME', 'the name of a room must be a string')
-    const raw = call(() => this.raw.room(name))
+    // One room, however its accents were typed; the module leaves this to us.
+    const raw = call(() => this.raw.room(name.normalize()))
     const known = this.rooms.get(raw.id)
     if (known !== undefined) {
       raw.free()
@@ -255,7 +254,7 @@ export class NodeCore implements Lifecycle {
         return
       case 'stopped':
         // Unless it was asked for, which `#shut` deals with.
-        if (this.#started !== undefined) {
+        if (this.#started !== undefined && !this.#isStopping) {
           this.#started = undefined
           this.#unwatch?.()
           this.#unwatch = undefined

@@ -1,4 +1,5 @@
-import { load, type InitInput } from './runtime.js'
+import { load } from './runtime.js'
+import type { InitInput } from './types.js'
 
 /**
  * Loads the WebAssembly module. Call it once before anything else; calling it again, or at the same

@@ -1,4 +1,4 @@
-import { NodeCore, type StreamHandler } from './core.js'
+import { NodeCore } from './core.js'
 import { completeConfig, logLevel } from './config.js'
 import { examine } from './doctor.js'
 import { VivimError } from './errors.js'
@@ -7,7 +7,7 @@ import type { Room } from './room.js'
 import { call, callAsync, wasm } from './runtime.js'
 import { Stream } from './stream.js'
 import type {
-  Connection, DoctorReport, NodeConfig, NodeEvents, NodeInfo, PeerInfo, PubSubMessage,
+  Connection, DoctorReport, NodeConfig, NodeEvents, NodeInfo, PeerInfo, PubSubMessage, StreamHandler,
 } from './types.js'
 
 /** A peer of the network. `await init()` first. */

@@ -1,4 +1,5 @@
-import { load, type InitInput } from './runtime.js'
+import { load } from './runtime.js'
+import type { InitInput } from './types.js'
 
 /** Like the browsers' `init`; by default it reads the module from this package's folder. */
 export default function init(input?: InitInput | Promise<InitInput>): Promise<void> {

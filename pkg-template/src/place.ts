@@ -68,9 +68,12 @@ export class Place implements Attachment {
     // Before it is open: questions come at once.
     this.#core.places.set(this.docId, this)
     try {
-      await callAsync(() => this.#raw.open())
+      const opening = callAsync(() => this.#raw.open())
+      // What is told from here on reaches the node behind the opening.
       this.#open = true
+      await opening
     } catch (error) {
+      this.#open = false
       this.#forget()
       throw error
     }
@@ -84,11 +87,11 @@ export class Place implements Attachment {
   }
 
   update(update: Uint8Array): void {
-    if (!this.#ended) call(() => this.#raw.update(update))
+    if (this.#open && !this.#ended) call(() => this.#raw.update(update))
   }
 
   awareness(update: Uint8Array): void {
-    if (!this.#ended) call(() => this.#raw.awareness(update))
+    if (this.#open && !this.#ended) call(() => this.#raw.awareness(update))
   }
 
   async detach(): Promise<void> {

@@ -8,7 +8,6 @@ export { VivimError } from './errors.js'
 export { randomRoomName, roomLink, roomNameFromLink } from './links.js'
 export { VERSION } from './version.js'
 export type { VivimErrorCode } from './errors.js'
-export type { InitInput } from './runtime.js'
 export type { DocumentEvents } from './document.js'
 export type {
   Attachment,
@@ -17,6 +16,7 @@ export type {
   DoctorFinding,
   DoctorReport,
   IceServer,
+  InitInput,
   JsReplica,
   LogLevel,
   NodeConfig,
@@ -29,5 +29,6 @@ export type {
   RelayReport,
   RoomEvents,
   RoomPeer,
+  StreamHandler,
   Warning,
 } from './types.js'

@@ -69,6 +69,7 @@ export class Room {
   /** A shared document, kept by the module itself. The same name gives the same document. */
   document(name = 'default'): VivimDocument {
     this.#check()
+    name = name.normalize()
     const known = this.#documents.get(name)
     if (known !== undefined && !known.closed) return known
     const raw = call(() => this.#raw.document(name))
@@ -111,6 +112,7 @@ export class Room {
 
   /** @internal */
   openPlace(name: string, replica: JsReplica | Listener): Place {
+    name = name.normalize()
     let turns = this.#turns.get(name)
     if (turns === undefined) this.#turns.set(name, (turns = new Turns()))
     return new Place(this.#core, call(() => this.#raw.attachment(name)), replica, turns, this.#places)

@@ -2,10 +2,8 @@
 
 import instantiate, * as glue from '../wasm/vivim_wasm.js'
 import { toVivimError, VivimError } from './errors.js'
+import type { InitInput } from './types.js'
 import { VERSION } from './version.js'
-
-/** What `init` accepts besides nothing: where the WebAssembly file is, or what it contains. */
-export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module
 
 type Wasm = typeof glue
 

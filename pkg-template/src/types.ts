@@ -2,6 +2,10 @@
 
 import type { VivimError } from './errors.js'
 import type { Room } from './room.js'
+import type { Stream } from './stream.js'
+
+/** What `init` accepts besides nothing: where the WebAssembly file is, or what it contains. */
+export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module
 
 /** A STUN or TURN server, as WebRTC's `RTCIceServer`. */
 export interface IceServer {
@@ -92,6 +96,9 @@ export interface PubSubMessage {
   from: string
   data: Uint8Array
 }
+
+/** Serves one stream of an application protocol. */
+export type StreamHandler = (stream: Stream) => void | Promise<void>
 
 /** Something worth showing although nothing failed. `code` is for programs. */
 export interface Warning {

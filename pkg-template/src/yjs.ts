@@ -141,7 +141,10 @@ export class VivimProvider extends Observable<ProviderEvents> {
   #open(): void {
     const link = new Link(this, {
       joined: room => this.#setStatus(isUp(room) ? 'connected' : 'connecting'),
-      synced: () => this.#setSynced(true),
+      synced: () => {
+        this.#setStatus('connected')
+        this.#setSynced(true)
+      },
       peers: change => this.emit('peers', [change]),
       failed: error => {
         if (this.#link === link) this.#link = undefined
@@ -255,6 +258,7 @@ class Link implements JsReplica {
     this.#offs.push(room.on('status', refresh), room.on('peers', refresh))
     this.#offs.push(room.on('peer:leave', ({ peerId }) => this.onPeerLost(peerId)))
     this.#offs.push(room.on('left', () => this.#events.ended()))
+    refresh()
     // Peers of an earlier link may still have our state with this clock, as something that left.
     this.#renewAwareness()
     const place = room.openPlace(this.#provider.name, this)

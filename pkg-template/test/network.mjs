@@ -9,7 +9,7 @@ export class Hub {
   members = new Set()
 
   node(peerId) {
-    return new FakeNode(this, peerId)
+    return fakeNode(this, peerId)
   }
 
   /** Every pair that has the document open exchanges what the other lacks. */
@@ -28,7 +28,9 @@ export class Hub {
 
 function introduce(to, from) {
   const summary = to.ask('summary', from)
-  to.ask('apply', from, from.ask('diff', to, summary.bytes).bytes)
+  const diff = from.ask('diff', to, summary.bytes)
+  if (summary.kind === 'closed' || diff.kind === 'closed') return
+  to.ask('apply', from, diff.bytes)
   const awareness = from.ask('encodeAwareness', to).bytes
   if (awareness.length > 0) to.ask('applyAwareness', from, awareness)
   to.tell('doc:synced', from)
@@ -36,8 +38,6 @@ function introduce(to, from) {
 
 /** One replica's side in the hub: the raw attachment of a Place. */
 class FakeAttachment {
-  log = []
-
   constructor(core, docId) {
     this.core = core
     this.docId = docId
@@ -45,7 +45,6 @@ class FakeAttachment {
 
   async open() {
     await turn()
-    this.log.push('open')
     this.core.hub.members.add(this)
     this.core.log.push(`open ${this.docId}`)
     this.core.hub.meet(this)
@@ -75,7 +74,8 @@ class FakeAttachment {
   }
 
   ask(op, from, bytes) {
-    const place = this.core.places.get(this.docId)
+    // Detached already, though the hub hasn't heard of it yet.
+    const place = this.core.places.get(this.docId) ?? { answer: () => ({ kind: 'closed', bytes: new Uint8Array() }) }
     return place.answer({ type: 'replica', docId: this.docId, peerId: from.core.peerId, call: 0, op, bytes })
   }
 
@@ -131,51 +131,42 @@ class FakeCore {
   }
 }
 
-/** A NetworkNode without a network. */
-class FakeNode extends (class { static [Symbol.hasInstance]() { return false } }) {
-  constructor(hub, peerId) {
-    super()
-    Object.setPrototypeOf(this, FakeNode.shape)
-    this.core = new FakeCore(hub, peerId)
-    this.running = true
-    this.startHandlers = new Set()
+/** A NetworkNode without a network: an object of its class that has none of its insides. */
+function fakeNode(hub, peerId) {
+  const core = new FakeCore(hub, peerId)
+  const startHandlers = new Set()
+  let running = true
+  const own = {
+    core,
+    on(event, handler) {
+      if (event === 'started') startHandlers.add(handler)
+      return () => startHandlers.delete(handler)
+    },
+    async useRoom(name) {
+      const known = core.rooms.get(`id of ${name}`)
+      const room = known ?? Room.create(core, new FakeRawRoom(core, name), name)
+      core.rooms.set(room.id, room)
+      await (known === undefined ? room.join() : known.whenJoined)
+      room.use()
+      return room
+    },
+    async joinRoom(name) {
+      return (await this.useRoom(name)).keep()
+    },
+    stop() {
+      running = false
+      for (const room of core.rooms.values()) room.end()
+      core.rooms.clear()
+      core.places.clear()
+      for (const member of [...hub.members]) if (member.core === core) member.vanish()
+    },
+    start() {
+      running = true
+      for (const handler of startHandlers) handler()
+    },
   }
-
-  static shape = Object.create(NetworkNode.prototype, {
-    started: { get() { return this.running } },
-    on: {
-      value(event, handler) {
-        if (event === 'started') this.startHandlers.add(handler)
-        return () => this.startHandlers.delete(handler)
-      },
-    },
-    joinRoom: { async value(name) { return (await this.useRoom(name)).keep() } },
-    useRoom: {
-      async value(name) {
-        const known = this.core.rooms.get(`id of ${name}`)
-        const room = known ?? Room.create(this.core, new FakeRawRoom(this.core, name), name)
-        this.core.rooms.set(room.id, room)
-        if (known === undefined) await room.join()
-        room.use()
-        return room
-      },
-    },
-    stop: {
-      value() {
-        this.running = false
-        for (const room of this.core.rooms.values()) room.end()
-        this.core.rooms.clear()
-        this.core.places.clear()
-        for (const member of [...this.core.hub.members]) if (member.core === this.core) member.vanish()
-      },
-    },
-    start: {
-      value() {
-        this.running = true
-        for (const handler of this.startHandlers) handler()
-      },
-    },
-  })
+  const node = Object.create(NetworkNode.prototype, Object.getOwnPropertyDescriptors(own))
+  return Object.defineProperty(node, 'started', { get: () => running })
 }
 
 /** Lets everything that waits for a promise go on. */

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use js_sys::{Function, Uint8Array};
+use vivim_doc::{awareness, validate};
 use vivim_node::{
     DocId, DocumentEvent, Event, EventStream, Node, PeerId, ReplicaOp, RoomEvent, WarningCode,
 };
+use vivim_proto::sync::{ReplicaError, ReplicaResult};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -59,6 +61,8 @@ pub(crate) async fn pump(
                     let (result, changes) = replica.answer(op);
                     node.respond(doc, id, result);
                     changes.iter().for_each(|update| tell(applied(doc, peer, update)));
+                } else if let Some(error) = objection(&op) {
+                    node.respond(doc, id, ReplicaResult::Failed(error));
                 } else {
                     tell(question(doc, peer, replicas.ask(doc, id), &op));
                 }
@@ -78,6 +82,18 @@ fn applied(doc: DocId, peer: PeerId, update: &[u8]) -> JsValue {
             ("update", Uint8Array::from(update).into()),
         ],
     )
+}
+
+/// What is wrong with a payload, before an engine that trusts it reads it.
+fn objection(op: &ReplicaOp) -> Option<ReplicaError> {
+    let checked = match op {
+        ReplicaOp::Apply { payload } => validate::update(payload).map(drop),
+        ReplicaOp::ApplyAwareness { payload } => awareness::validate(payload),
+        ReplicaOp::Diff { summary } => validate::state_vector(summary).map(drop),
+        ReplicaOp::EncodeAwareness | ReplicaOp::Summary => Ok(()),
+    };
+    let invalid = checked.err()?;
+    Some(if invalid.is_size() { ReplicaError::TooLarge } else { ReplicaError::Malformed })
 }
 
 /// A question to a replica in JavaScript.

@@ -128,7 +128,7 @@ impl From<ApplyError> for Failure {
             ApplyError::Engine(_) | ApplyError::Invalid(_) | ApplyError::OwnClient => {
                 "INVALID_UPDATE"
             }
-            ApplyError::TooDeep => "LIMIT",
+            ApplyError::GivenUp => "LIMIT",
             _ => "INTERNAL",
         };
         Self::new(code, error)

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use futures::{TryFutureExt, future::LocalBoxFuture};
 use js_sys::{Array, Object, Promise, Reflect};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
@@ -25,7 +26,9 @@ pub(crate) fn strings<T: ToString>(items: impl IntoIterator<Item = T>) -> JsValu
 
 /// A promise of what the future comes to. The future is boxed, so that the machinery exists once.
 pub(crate) fn promise(future: impl Future<Output = Result<JsValue, Failure>> + 'static) -> Promise {
-    let future: std::pin::Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
-        Box::pin(async move { future.await.map_err(JsValue::from) });
-    future_to_promise(future)
+    promise_of(Box::pin(future))
+}
+
+fn promise_of(future: LocalBoxFuture<'static, Result<JsValue, Failure>>) -> Promise {
+    future_to_promise(future.map_err(JsValue::from))
 }
