@@ -23,8 +23,14 @@ export interface PeerView {
   readonly transport: string
   /** Milliseconds. */
   readonly rtt: number | undefined
-  readonly bytesSent: number
-  readonly bytesReceived: number
+  readonly sent: ByteCount
+  readonly received: ByteCount
+}
+
+/** Bytes over all connections to somebody, also those that are closed by now, and over the open ones. */
+export interface ByteCount {
+  readonly total: number
+  readonly open: number
 }
 
 /** The relay, or the lack of one. */
@@ -75,16 +81,10 @@ export function best(connections: readonly ConnectionReport[]): ConnectionReport
   )[0]
 }
 
-/** Counts bytes per peer over all its connections. One that closes takes its count with it; the sum here stays. */
-export class ByteCounter {
-  #seen = new Map<string, { before: number; now: number }>()
-
-  /** Takes what the open connections add up to; returns the total so far. */
-  count(key: string, open: number): number {
-    const entry = this.#seen.get(key) ?? { before: 0, now: 0 }
-    if (open < entry.now) entry.before += entry.now - open
-    entry.now = open
-    this.#seen.set(key, entry)
-    return entry.before + entry.now
-  }
+/**
+ * Goes on counting, given what the open connections add up to. A connection that closes takes its count out of that
+ * sum; what it carried stays counted.
+ */
+export function count(before: ByteCount = { total: 0, open: 0 }, open: number): ByteCount {
+  return { total: before.total + Math.max(open - before.open, 0), open }
 }

@@ -63,14 +63,14 @@ function show(row: Row, peer: PeerView): void {
   setText(row.name, peer.name)
   setText(row.path, describePath(peer))
   setText(row.rtt, formatRtt(peer.rtt))
-  setText(row.sent, `↑ ${formatBytes(peer.bytesSent)}`)
-  setText(row.received, `↓ ${formatBytes(peer.bytesReceived)}`)
-  row.sent.setAttribute('aria-label', `sent ${formatBytes(peer.bytesSent)}`)
-  row.received.setAttribute('aria-label', `received ${formatBytes(peer.bytesReceived)}`)
+  setText(row.sent, `↑ ${formatBytes(peer.sent.total)}`)
+  setText(row.received, `↓ ${formatBytes(peer.received.total)}`)
+  row.sent.setAttribute('aria-label', `sent ${formatBytes(peer.sent.total)}`)
+  row.received.setAttribute('aria-label', `received ${formatBytes(peer.received.total)}`)
 }
 
 function describePath(peer: PeerView): string {
-  if (peer.path === 'none') return 'Connecting'
+  if (peer.path === 'none') return peer.received.total > 0 ? 'Out of reach' : 'Connecting'
   if (peer.path === 'relayed') return 'Through the relay'
   return peer.transport === 'webrtc' ? 'Direct, WebRTC' : `Direct, ${peer.transport}`
 }

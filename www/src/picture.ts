@@ -116,6 +116,7 @@ export class Picture {
     this.#drawRelay(view)
     this.#nodes.append(person(center, me.color, 'You', 21))
     this.#known = new Set(shown.map((peer) => peer.peerId))
+    for (const peerId of this.#traffic.keys()) if (!this.#known.has(peerId)) this.#traffic.delete(peerId)
   }
 
   #drawPeer(peer: PeerView, place: Point, center: Point, labelled: boolean): void {
@@ -162,12 +163,12 @@ export class Picture {
   /** Sends dots along a line for what was sent and received since the last look. */
   #flow(peer: PeerView): void {
     const last = this.#traffic.get(peer.peerId)
-    const traffic = last ?? { sent: peer.bytesSent, received: peer.bytesReceived, running: 0 }
+    const traffic = last ?? { sent: peer.sent.total, received: peer.received.total, running: 0 }
     this.#traffic.set(peer.peerId, traffic)
-    const sent = peer.bytesSent - traffic.sent
-    const received = peer.bytesReceived - traffic.received
-    traffic.sent = peer.bytesSent
-    traffic.received = peer.bytesReceived
+    const sent = peer.sent.total - traffic.sent
+    const received = peer.received.total - traffic.received
+    traffic.sent = peer.sent.total
+    traffic.received = peer.received.total
     const route = this.#routes.get(peer.peerId)
     if (route === undefined || peer.path === 'none' || this.#still.matches || document.hidden) return
     if (sent > 0) this.#pulse(route, peer.color, sent, traffic, false)

@@ -115,8 +115,8 @@ function showFaces(people: readonly Person[]): void {
 
 /** The counters, and the same in the sheet's handle on a phone. */
 function showTotals(status: Status, view: NetworkView): void {
-  const sent = view.peers.reduce((total, peer) => total + peer.bytesSent, 0)
-  const received = view.peers.reduce((total, peer) => total + peer.bytesReceived, 0)
+  const sent = view.peers.reduce((total, peer) => total + peer.sent.total, 0)
+  const received = view.peers.reduce((total, peer) => total + peer.received.total, 0)
   const totals = sent + received === 0 ? '' : `↑ ${formatBytes(sent)}  ↓ ${formatBytes(received)}`
   setText(byId('totals', HTMLElement), totals)
   setText(byId('rail-summary', HTMLElement), totals === '' ? status.text : totals)

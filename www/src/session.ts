@@ -11,7 +11,7 @@ import { VivimProvider } from 'vivim-wasm/yjs'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { best, ByteCounter } from './network.ts'
+import { best, count } from './network.ts'
 import type { Finding, NetworkView, PeerView, Phase } from './network.ts'
 import { cleanName, COLORS, describeUser, freeColor, loadProfile, saveName } from './profile.ts'
 import type { Profile } from './profile.ts'
@@ -69,7 +69,7 @@ export class Session {
   #relayedSince: number | undefined
   #diagnosedAt = -Infinity
   #diagnosing = false
-  #bytes = new ByteCounter()
+  #members: ReadonlyMap<string, PeerView> = new Map()
   #listeners = new Set<() => void>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #wasm: Promise<void> | undefined
@@ -164,17 +164,21 @@ export class Session {
     const peers = members.map(({ peerId }): PeerView => {
       const own = connections.filter((connection) => connection.peerId === peerId)
       const used = best(own)
-      const user = users.get(peerId) ?? { name: `Peer ${peerId.slice(-4)}`, color: '#6b7280' }
+      const known = this.#members.get(peerId)
+      const user = users.get(peerId) ?? known ?? { name: `Peer ${peerId.slice(-4)}`, color: '#6b7280' }
       return {
         peerId,
-        ...user,
+        name: user.name,
+        color: user.color,
         path: used === undefined ? 'none' : used.direct ? 'direct' : 'relayed',
         transport: used?.transport ?? '',
         rtt: used?.rtt,
-        bytesSent: this.#bytes.count(`${peerId} sent`, sum(own.map((connection) => connection.bytesSent))),
-        bytesReceived: this.#bytes.count(`${peerId} received`, sum(own.map((connection) => connection.bytesReceived))),
+        sent: count(known?.sent, sum(own.map((connection) => connection.bytesSent))),
+        received: count(known?.received, sum(own.map((connection) => connection.bytesReceived))),
       }
     })
+    // A member out of reach keeps its name and its counters here; one that left is forgotten.
+    this.#members = new Map(peers.map((peer) => [peer.peerId, peer]))
     return {
       phase: this.#phase,
       online: navigator.onLine,

@@ -16,7 +16,8 @@ const CALM: NetworkView = {
 }
 
 function peer(name: string, path: Path): PeerView {
-  return { peerId: name, name, color: '#000000', path, transport: '', rtt: 1, bytesSent: 0, bytesReceived: 0 }
+  const none = { total: 0, open: 0 }
+  return { peerId: name, name, color: '#000000', path, transport: '', rtt: 1, sent: none, received: none }
 }
 
 function state(view: Partial<NetworkView>): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { best, ByteCounter } from '../src/network.ts'
+import { best, count } from '../src/network.ts'
 import { cleanColor, cleanName, describeUser, initials, LONGEST_NAME } from '../src/profile.ts'
 import { encodeQr } from '../src/qr.ts'
 import { roomName } from '../src/room.ts'
@@ -21,11 +21,11 @@ test('a direct connection is better than a faster relayed one', () => {
 })
 
 test('a byte counter does not run backwards when a connection closes', () => {
-  const counter = new ByteCounter()
-  assert.equal(counter.count('a', 100), 100)
-  assert.equal(counter.count('a', 30), 100)
-  assert.equal(counter.count('a', 50), 120)
-  assert.equal(counter.count('b', 1), 1)
+  const first = count(undefined, 100)
+  assert.equal(first.total, 100)
+  const closed = count(first, 30)
+  assert.equal(closed.total, 100)
+  assert.equal(count(closed, 50).total, 120)
 })
 
 test('what others say of themselves is made fit to show', () => {
