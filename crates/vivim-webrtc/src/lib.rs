@@ -1,4 +1,5 @@
 //! libp2p `/webrtc` (private-to-private) for rust-libp2p in browsers.
+//!
 #![doc = include_str!("../ESSAY.md")]
 #![deny(missing_docs)]
 
@@ -54,3 +55,9 @@ pub fn with_backend<B: backend::Backend>(
     let behaviour = Behaviour::new(local, config, control, requests, to_transport);
     (transport, behaviour)
 }
+
+// The scenarios are shared with a test crate, which names this one from outside.
+#[cfg(test)]
+extern crate self as vivim_webrtc;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -9,8 +9,8 @@ use std::time::Duration;
 pub const MAX_FRAME: usize = 16 * 1024;
 
 /// Bytes of payload that fit in a frame next to its prefix and the header fields this crate
-/// writes (2 of length, 2 of flag, 11 of credit, 4 of payload tag and length).
-pub const MAX_PAYLOAD: usize = MAX_FRAME - 19;
+/// writes (2 of length, 2 of flag, 11 of credit, 3 of payload tag and length).
+pub const MAX_PAYLOAD: usize = MAX_FRAME - 18;
 
 /// Bytes of one encoded signaling message, length prefix excluded, inclusive. An SDP of a data
 /// channel session is below 2 KiB; a longer message ends the session.

@@ -256,10 +256,7 @@ impl<P: PeerConnection> StreamMuxer for Muxer<P> {
         }
     }
 
-    fn poll_close(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Self::Error>> {
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.drive(cx).is_ok() && !self.lingering.is_empty() {
             // The last bytes of a stream may be on their way; closing would lose them.
             let timer = self.closing.get_or_insert_with(|| Delay::new(CLOSE_LINGER));

@@ -175,9 +175,7 @@ impl Upgrades {
         let rival = peer
             .direct
             .iter()
-            .find(|other| {
-                other.dialed != dialed && now.duration_since(other.since) < GLARE_WINDOW
-            })
+            .find(|other| other.dialed != dialed && now.duration_since(other.since) < GLARE_WINDOW)
             .map(|other| other.connection);
         if let Some(rival) = rival {
             let loser = if dialed == keep_dialed { rival } else { connection };
@@ -259,9 +257,11 @@ impl Upgrades {
     fn backoff(&mut self, id: PeerId) -> Duration {
         let (first, max) = self.settings.backoff;
         let failures = self.peers.get(&id).map_or(0, |peer| peer.failures.saturating_sub(1));
-        let wait = first.saturating_mul(1u32.checked_shl(failures.min(31)).unwrap_or(u32::MAX)).min(max);
+        let wait =
+            first.saturating_mul(1u32.checked_shl(failures.min(31)).unwrap_or(u32::MAX)).min(max);
         // A plain linear congruential step: this only keeps peers from moving in step.
-        self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.random =
+            self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let half = u32::try_from(self.random >> 33).unwrap_or(0);
         wait / 2 + (wait / 2).mul_f64(f64::from(half) / f64::from(1u32 << 31))
     }

@@ -118,7 +118,11 @@ impl Decoder {
             }
         }
         // A prefix this long only makes sense for a message far beyond the limit.
-        if self.buffer.len() >= MAX_PREFIX { Err(CodecError::TooLong(usize::MAX)) } else { Ok(None) }
+        if self.buffer.len() >= MAX_PREFIX {
+            Err(CodecError::TooLong(usize::MAX))
+        } else {
+            Ok(None)
+        }
     }
 }
 

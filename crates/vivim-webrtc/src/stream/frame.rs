@@ -260,14 +260,18 @@ mod tests {
         let frame = encode(None, &[0; 17 * 1024], None);
         assert_eq!(decode_all([frame.clone()]), Err(FrameError::TooLong(17 * 1024 + 4)));
         assert_eq!(decode_all([frame.slice(..3)]), Err(FrameError::TooLong(17 * 1024 + 4)));
-        assert!(matches!(decode_all([Bytes::from_static(&[0xff; 9])]), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            decode_all([Bytes::from_static(&[0xff; 9])]),
+            Err(FrameError::TooLong(_))
+        ));
     }
 
     #[test]
     fn flags_and_fields_of_other_versions_are_skipped() {
         // flag = 9, field 9 of every wire type, then a payload.
         let body = [
-            0x08, 9, 0x48, 5, 0x49, 1, 2, 3, 4, 5, 6, 7, 8, 0x4a, 1, 0, 0x4d, 1, 2, 3, 4, 0x12, 1, 42,
+            0x08, 9, 0x48, 5, 0x49, 1, 2, 3, 4, 5, 6, 7, 8, 0x4a, 1, 0, 0x4d, 1, 2, 3, 4, 0x12, 1,
+            42,
         ];
         let bytes: Vec<u8> = std::iter::once(body.len() as u8).chain(body).collect();
         let frames = decode_all([Bytes::from(bytes)]).unwrap();

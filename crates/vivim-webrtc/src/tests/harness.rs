@@ -25,36 +25,36 @@ use vivim_webrtc::{Behaviour, Config, Event, backend::Backend, is_direct, with_b
 
 /// A relay's behaviour.
 #[derive(NetworkBehaviour)]
-pub struct RelayBehaviour {
+pub(crate) struct RelayBehaviour {
     identify: identify::Behaviour,
     relay: relay::Behaviour,
 }
 
 /// A client's behaviour.
 #[derive(NetworkBehaviour)]
-pub struct ClientBehaviour {
+pub(crate) struct ClientBehaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     relay: relay::client::Behaviour,
-    pub webrtc: Behaviour,
+    pub(crate) webrtc: Behaviour,
 }
 
 /// Something a client's swarm said.
-pub type Said = SwarmEvent<ClientBehaviourEvent>;
+pub(crate) type Said = SwarmEvent<ClientBehaviourEvent>;
 
 /// A client.
-pub struct Client {
-    pub swarm: Swarm<ClientBehaviour>,
-    pub id: PeerId,
+pub(crate) struct Client {
+    pub(crate) swarm: Swarm<ClientBehaviour>,
+    pub(crate) id: PeerId,
     /// What it said so far.
-    pub said: Vec<Said>,
+    pub(crate) said: Vec<Said>,
 }
 
 /// A relay and clients.
-pub struct Net {
+pub(crate) struct Net {
     relay: Swarm<RelayBehaviour>,
     relay_addr: Multiaddr,
-    pub clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
 }
 
 fn identify_config(key: &identity::Keypair) -> identify::Config {
@@ -66,7 +66,7 @@ fn swarm_config() -> SwarmConfig {
 }
 
 impl Net {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(7_000_000);
         let key = identity::Keypair::generate_ed25519();
         let id = key.public().to_peer_id();
@@ -88,7 +88,7 @@ impl Net {
     }
 
     /// Adds a client; gives its number.
-    pub fn add<B: Backend>(&mut self, backend: B, config: Config) -> usize {
+    pub(crate) fn add<B: Backend>(&mut self, backend: B, config: Config) -> usize {
         let key = identity::Keypair::generate_ed25519();
         let id = key.public().to_peer_id();
         let (relay_transport, relay) = relay::client::new(id);
@@ -118,7 +118,7 @@ impl Net {
     }
 
     /// A client with a reservation, which others can dial.
-    pub async fn add_reachable<B: Backend>(&mut self, backend: B, config: Config) -> usize {
+    pub(crate) async fn add_reachable<B: Backend>(&mut self, backend: B, config: Config) -> usize {
         let index = self.add(backend, config);
         let addr = self.relay_addr.clone();
         self.clients[index].swarm.listen_on(addr).unwrap();
@@ -127,19 +127,22 @@ impl Net {
     }
 
     /// The address of a client over the relay, and over WebRTC by way of the relay.
-    pub fn addrs(&self, client: usize) -> (Multiaddr, Multiaddr) {
+    pub(crate) fn addrs(&self, client: usize) -> (Multiaddr, Multiaddr) {
         let peer = Protocol::P2p(self.clients[client].id);
         let relayed = self.relay_addr.clone().with(peer.clone());
         (relayed, self.relay_addr.clone().with(Protocol::WebRTC).with(peer))
     }
 
     /// Runs everything until something is true.
-    pub async fn until(&mut self, condition: impl FnMut(&mut Self) -> bool) {
-        assert!(self.within(Duration::from_secs(20), condition).await, "it did not happen in time");
+    pub(crate) async fn until(&mut self, condition: impl FnMut(&mut Self) -> bool) {
+        if !self.within(Duration::from_secs(20), condition).await {
+            let counts: Vec<usize> = self.clients.iter().map(|client| client.said.len()).collect();
+            panic!("it did not happen in time; the clients said {counts:?} things");
+        }
     }
 
     /// Runs everything until something is true or the time is over; which.
-    pub async fn within(
+    pub(crate) async fn within(
         &mut self,
         time: Duration,
         mut condition: impl FnMut(&mut Self) -> bool,
@@ -165,12 +168,12 @@ impl Net {
     }
 
     /// Runs everything for a while.
-    pub async fn run(&mut self, time: Duration) {
+    pub(crate) async fn run(&mut self, time: Duration) {
         self.within(time, |_| false).await;
     }
 
     /// The number of direct and relayed connections that one client has to another.
-    pub fn connections(&self, from: usize, to: usize) -> (usize, usize) {
+    pub(crate) fn connections(&self, from: usize, to: usize) -> (usize, usize) {
         let (mut direct, mut relayed) = (0, 0);
         for event in &self.clients[from].said {
             let (peer_id, endpoint, change) = match event {
@@ -193,7 +196,7 @@ impl Net {
     }
 
     /// What a client's WebRTC behaviour said.
-    pub fn events(&self, client: usize) -> impl Iterator<Item = &Event> {
+    pub(crate) fn events(&self, client: usize) -> impl Iterator<Item = &Event> {
         self.clients[client].said.iter().filter_map(|event| match event {
             SwarmEvent::Behaviour(ClientBehaviourEvent::Webrtc(event)) => Some(event),
             _ => None,
@@ -201,12 +204,12 @@ impl Net {
     }
 
     /// Whether a direct connection of a client has proved itself.
-    pub fn is_proven(&self, client: usize) -> bool {
+    pub(crate) fn is_proven(&self, client: usize) -> bool {
         self.events(client).any(|event| matches!(event, Event::DirectProven { .. }))
     }
 
     /// The errors of a client's dials, in words.
-    pub fn dial_errors(&self, client: usize) -> Vec<String> {
+    pub(crate) fn dial_errors(&self, client: usize) -> Vec<String> {
         let errors = self.clients[client].said.iter().filter_map(|event| match event {
             SwarmEvent::OutgoingConnectionError { error, .. } => Some(format!("{error:?}")),
             _ => None,

@@ -9,7 +9,7 @@ use super::harness::Net;
 
 /// A relayed connection becomes a direct one by itself, both sides see it work, and the relayed
 /// one goes when it is not needed.
-pub async fn a_relayed_connection_is_upgraded<B: Backend>(backend: B) {
+pub(crate) async fn a_relayed_connection_is_upgraded<B: Backend>(backend: B) {
     let config = Config::new().close_relayed_after(Some(Duration::from_millis(100)));
     let mut net = Net::new();
     let b = net.add_reachable(backend.clone(), config.clone()).await;
@@ -23,7 +23,7 @@ pub async fn a_relayed_connection_is_upgraded<B: Backend>(backend: B) {
 }
 
 /// One dial of the full address makes the relayed and the direct connection, and no more.
-pub async fn a_webrtc_address_is_dialed_by_way_of_its_relay<B: Backend>(backend: B) {
+pub(crate) async fn a_webrtc_address_is_dialed_by_way_of_its_relay<B: Backend>(backend: B) {
     let mut net = Net::new();
     let b = net.add_reachable(backend.clone(), Config::new()).await;
     let a = net.add(backend, Config::new());
@@ -37,7 +37,7 @@ pub async fn a_webrtc_address_is_dialed_by_way_of_its_relay<B: Backend>(backend:
 }
 
 /// Both dial each other at once; one direct connection is left, the same for both.
-pub async fn simultaneous_dials_end_in_one_connection<B: Backend>(backend: B) {
+pub(crate) async fn simultaneous_dials_end_in_one_connection<B: Backend>(backend: B) {
     let mut net = Net::new();
     let a = net.add_reachable(backend.clone(), Config::new()).await;
     let b = net.add_reachable(backend, Config::new()).await;
@@ -67,7 +67,7 @@ pub async fn simultaneous_dials_end_in_one_connection<B: Backend>(backend: B) {
 }
 
 /// Without a relayed connection the bare address leads nowhere, at once and in words.
-pub async fn a_bare_address_needs_a_relayed_connection<B: Backend>(backend: B) {
+pub(crate) async fn a_bare_address_needs_a_relayed_connection<B: Backend>(backend: B) {
     let mut net = Net::new();
     let a = net.add(backend, Config::new());
     net.clients[a].swarm.dial(addr::bare(PeerId::random())).unwrap();
@@ -77,8 +77,9 @@ pub async fn a_bare_address_needs_a_relayed_connection<B: Backend>(backend: B) {
 }
 
 /// A peer that accepts nothing costs one attempt.
-pub async fn a_peer_without_signaling_stays_relayed<B: Backend>(backend: B) {
-    let config = Config::new().upgrade_backoff(Duration::from_millis(10), Duration::from_millis(10));
+pub(crate) async fn a_peer_without_signaling_stays_relayed<B: Backend>(backend: B) {
+    let config =
+        Config::new().upgrade_backoff(Duration::from_millis(10), Duration::from_millis(10));
     let mut net = Net::new();
     let b = net.add_reachable(backend.clone(), config.clone().accept_inbound(false)).await;
     let a = net.add(backend, config);
@@ -91,7 +92,7 @@ pub async fn a_peer_without_signaling_stays_relayed<B: Backend>(backend: B) {
 }
 
 /// Reservations are announced in their WebRTC form.
-pub async fn a_reservation_is_announced<B: Backend>(backend: B) {
+pub(crate) async fn a_reservation_is_announced<B: Backend>(backend: B) {
     let mut net = Net::new();
     let b = net.add_reachable(backend, Config::new()).await;
     let (_, direct) = net.addrs(b);

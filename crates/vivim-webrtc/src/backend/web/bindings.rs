@@ -11,8 +11,10 @@ extern "C" {
     pub(super) type RawPeer;
 
     #[wasm_bindgen(method, catch, js_name = addIceCandidate)]
-    pub(super) fn add_ice_candidate(this: &RawPeer, candidate: &JsValue)
-    -> Result<Promise, JsValue>;
+    pub(super) fn add_ice_candidate(
+        this: &RawPeer,
+        candidate: &JsValue,
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = createAnswer)]
     pub(super) fn create_answer(this: &RawPeer) -> Result<Promise, JsValue>;
