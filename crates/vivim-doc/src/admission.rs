@@ -86,7 +86,15 @@ pub(crate) struct Waiting {
     pub(crate) missing: Vec<Id>,
 }
 
+/// A range of clocks that are deleted.
+#[derive(Clone, Copy, Debug)]
+struct Deletion {
+    from: Id,
+    len: u32,
+}
+
 /// The blocks of one client in an update.
+#[derive(Default)]
 struct Queue<'a> {
     blocks: VecDeque<Block<'a>>,
     first: Option<u32>,
@@ -105,14 +113,14 @@ impl History {
                 let queue = queues.entry(block.id.client).or_default();
                 queue.blocks.push_back(block);
             }
-            Part::Deletion { from, len } => deletions.push((from, len)),
+            Part::Deletion { from, len } => deletions.push(Deletion { from, len }),
         })?;
         let mut judge = Judge { history: self, staged: Known::default() };
         judge.schedule(&mut queues)?;
         let Judge { staged, .. } = judge;
         self.known.extend(staged);
         let (now, later): (Vec<_>, Vec<_>) =
-            deletions.into_iter().map(|(from, len)| self.split_deletion(from, len)).unzip();
+            deletions.into_iter().map(|deletion| self.split_deletion(deletion)).unzip();
         let now: Vec<_> = now.into_iter().flatten().collect();
         let later: Vec<_> = later.into_iter().flatten().collect();
         Ok(Admitted { now: encode_now(&queues, &now), later: encode_later(&queues, &later) })
@@ -136,10 +144,14 @@ impl History {
     }
 
     /// The part of a range that is known, and the rest.
-    fn split_deletion(&self, from: Id, len: u32) -> (Option<(Id, u32)>, Option<(Id, u32)>) {
+    fn split_deletion(&self, deletion: Deletion) -> (Option<Deletion>, Option<Deletion>) {
+        let Deletion { from, len } = deletion;
         let known = self.state(from.client).saturating_sub(from.clock).min(len);
         let rest = Id { clock: from.clock + known, ..from };
-        ((known > 0).then_some((from, known)), (known < len).then_some((rest, len - known)))
+        (
+            (known > 0).then_some(Deletion { from, len: known }),
+            (known < len).then_some(Deletion { from: rest, len: len - known }),
+        )
     }
 }
 
@@ -328,18 +340,6 @@ impl Scopes {
     }
 }
 
-impl Default for Queue<'_> {
-    fn default() -> Self {
-        Self {
-            blocks: VecDeque::new(),
-            first: None,
-            admitted: 0,
-            bytes: Vec::new(),
-            waits_for: None,
-        }
-    }
-}
-
 impl Queue<'_> {
     fn admit(&mut self, block: &Block<'_>, scope: Scope) {
         self.first.get_or_insert(block.id.clock);
@@ -354,7 +354,7 @@ impl Queue<'_> {
     }
 }
 
-fn encode_now(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[(Id, u32)]) -> Option<Vec<u8>> {
+fn encode_now(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[Deletion]) -> Option<Vec<u8>> {
     let admitted = || queues.iter().filter_map(|(client, q)| Some((client, q, q.first?)));
     let count = admitted().count();
     if count == 0 && deletions.is_empty() {
@@ -372,7 +372,7 @@ fn encode_now(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[(Id, u32)]) -> Opt
     Some(out)
 }
 
-fn encode_later(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[(Id, u32)]) -> Option<Waiting> {
+fn encode_later(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[Deletion]) -> Option<Waiting> {
     let left = || queues.iter().filter_map(|(client, q)| Some((client, q, q.blocks.front()?)));
     let count = left().count();
     if count == 0 && deletions.is_empty() {
@@ -390,15 +390,15 @@ fn encode_later(queues: &BTreeMap<u64, Queue<'_>>, deletions: &[(Id, u32)]) -> O
     }
     put_deletions(&mut update, deletions);
     let missing = left().filter_map(|(_, queue, _)| queue.waits_for);
-    let missing = missing.chain(deletions.iter().map(|(id, _)| *id)).collect();
+    let missing = missing.chain(deletions.iter().map(|deletion| deletion.from)).collect();
     Some(Waiting { update, missing })
 }
 
-fn put_deletions(out: &mut Vec<u8>, deletions: &[(Id, u32)]) {
-    let of_clients: Vec<_> = deletions.chunk_by(|(a, _), (b, _)| a.client == b.client).collect();
+fn put_deletions(out: &mut Vec<u8>, deletions: &[Deletion]) {
+    let of_clients: Vec<_> = deletions.chunk_by(|a, b| a.from.client == b.from.client).collect();
     put_uvarint(out, of_clients.len() as u64);
     for ranges in of_clients {
-        for (at, (from, len)) in ranges.iter().enumerate() {
+        for (at, Deletion { from, len }) in ranges.iter().enumerate() {
             if at == 0 {
                 put_uvarint(out, from.client);
                 put_uvarint(out, ranges.len() as u64);

@@ -1,5 +1,7 @@
 //! Documents that npm yjs wrote, read here. How they were made: `fixtures/README.md`.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
