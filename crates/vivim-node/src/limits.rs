@@ -41,14 +41,12 @@ pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a ping may take; then the connection is closed.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a member that the directory lists no longer has to show that it is still there.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// First wait before a lost relay is tried again.
 pub const RELAY_BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// Longest wait, so that a restarted relay is noticed soon.
 pub const RELAY_BACKOFF_MAX: Duration = Duration::from_secs(15);
-/// First wait before a room's peer is dialled again.
-pub const PEER_BACKOFF_MIN: Duration = Duration::from_secs(1);
-/// Longest wait.
-pub const PEER_BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// How long a member waits for the newcomer's dial before it dials itself.
 pub const NEWCOMER_GRACE: Duration = Duration::from_secs(3);
 /// How long an acceptor waits for the dialler's sync stream before it opens one itself.

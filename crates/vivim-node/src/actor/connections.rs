@@ -27,6 +27,13 @@ pub(crate) struct Entry {
     order: u64,
 }
 
+impl Entry {
+    /// Bytes received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.bytes.read().1
+    }
+}
+
 /// All live connections.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {

@@ -111,13 +111,14 @@ impl Actor {
         let Some((relay, directory)) = self.directories.by_link(id) else { return };
         let Some(stream) = &mut directory.stream else { return };
         stream.decoder.push(bytes);
-        let mut outputs = Vec::new();
+        let (mut outputs, mut present) = (Vec::new(), Vec::new());
         let mut broken = false;
         loop {
             match stream.decoder.next() {
                 Ok(Some(message)) => {
                     // Who is listed to us was there before: it is for us to dial.
                     let listed = matches!(message, ServerMessage::Joined { .. });
+                    present.extend(named(&message).map(|peer| (listed, peer)));
                     outputs.push((listed, directory.rooms.handle(message, now)));
                 }
                 Ok(None) => break,
@@ -130,6 +131,11 @@ impl Actor {
         }
         for (listed, outputs) in outputs {
             self.on_directory_outputs(relay, outputs, listed);
+        }
+        // Members that we knew before make no event, but they are reachable now, whatever the
+        // policy's backoff has come to while the relay was away.
+        for (listed, peer) in present {
+            self.on_member_reachable(peer, listed);
         }
         if broken {
             self.on_directory_closed(id);
@@ -241,6 +247,16 @@ impl Actor {
             self.emit(Event::Room(room, event));
         }
     }
+}
+
+/// The peers that a message says are there.
+fn named(message: &ServerMessage) -> impl Iterator<Item = PeerId> + use<> {
+    let peers = match message {
+        ServerMessage::Joined { peers, .. } => peers.clone(),
+        ServerMessage::PeerJoined { peer, .. } => vec![peer.clone()],
+        _ => Vec::new(),
+    };
+    peers.into_iter().filter_map(|peer| PeerId::from_bytes(&peer).ok())
 }
 
 impl Stream {

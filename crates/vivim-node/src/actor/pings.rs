@@ -8,11 +8,11 @@ use futures::{
     future::{Either, select},
 };
 use futures_timer::Delay;
-use libp2p::{Stream, swarm::ConnectionId};
+use libp2p::{PeerId, Stream, swarm::ConnectionId};
 use rand_chacha::rand_core::RngCore;
 use web_time::Instant;
 
-use super::Actor;
+use super::{Actor, links::Opening, timers::Timer};
 use crate::{command::Reply, error::StreamError, limits, platform};
 
 /// Bytes of one ping.
@@ -47,6 +47,29 @@ impl Actor {
             // The other side has closed its half; closing ours may fail with the connection.
             let _ = stream.close().await;
         });
+    }
+
+    /// Makes sure soon that a peer is still there: without a byte from it until the timer, its
+    /// direct connections are closed.
+    pub(super) fn probe(&mut self, peer: PeerId) {
+        let direct: Vec<(ConnectionId, u64)> = self
+            .connections
+            .of(&peer)
+            .filter(|(_, e)| e.direct)
+            .map(|(id, e)| (id, e.received()))
+            .collect();
+        for (id, received) in direct {
+            // Only its echo's bytes matter, so nobody waits for the answer.
+            let (unheard, _) = futures::channel::oneshot::channel();
+            self.open(peer, id, libp2p::ping::PROTOCOL_NAME, Opening::Ping(unheard));
+            self.timers.after(limits::PROBE_TIMEOUT, Timer::Probe(id, received));
+        }
+    }
+
+    pub(super) fn on_probe_timer(&mut self, id: ConnectionId, received: u64) {
+        if self.connections.get(id).is_some_and(|e| e.received() == received) {
+            self.swarm.close_connection(id);
+        }
     }
 
     /// One round over a fresh stream.

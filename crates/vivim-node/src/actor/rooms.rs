@@ -327,10 +327,29 @@ impl Actor {
         }
     }
 
+    /// A relay has just named a member: if it is ours to be connected to, now is the time.
+    pub(super) fn on_member_reachable(&mut self, peer: PeerId, listed: bool) {
+        if self.connections.is_connected(&peer) || !self.is_neighbour(&peer) {
+            return;
+        }
+        if listed {
+            self.rooms.waiting.remove(&peer);
+            self.dial_member(peer);
+        } else if self.rooms.waiting.insert(peer) {
+            self.timers.after(limits::NEWCOMER_GRACE, Timer::Dial(peer));
+        }
+    }
+
+    fn is_neighbour(&self, peer: &PeerId) -> bool {
+        self.rooms.map.values().any(|room| room.policy.neighbours().any(|p| p == peer))
+    }
+
     pub(super) fn on_member_left(&mut self, id: RoomId, peer: PeerId) {
-        // Who is still syncing with us is still there: the relay may just have restarted.
+        // Who is still syncing with us is still there: the relay may just have restarted. If not,
+        // the probe ends the connection, and with it the membership.
         if self.links.of(&peer).next().is_some() && self.connections.is_direct(&peer) {
             self.rooms.departed.insert((id, peer));
+            self.probe(peer);
             return;
         }
         self.stale = true;
@@ -392,8 +411,7 @@ impl Actor {
 
     /// The newcomer has had its time to dial.
     pub(super) fn on_dial_timer(&mut self, peer: PeerId) {
-        let wanted = |room: &Room| room.policy.neighbours().any(|p| *p == peer);
-        if self.rooms.waiting.remove(&peer) && self.rooms.map.values().any(wanted) {
+        if self.rooms.waiting.remove(&peer) && self.is_neighbour(&peer) {
             self.dial_member(peer);
         }
     }

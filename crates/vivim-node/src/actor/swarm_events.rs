@@ -149,6 +149,7 @@ impl Actor {
             Timer::Link(peer) => self.on_link_timer(peer),
             Timer::DialTimeout(id) => self.on_dial_timeout(id),
             Timer::Relayed(id) => self.on_relayed_timer(id),
+            Timer::Probe(id, received) => self.on_probe_timer(id, received),
             Timer::Session(id) => self.on_session_timer(id),
             Timer::Room(room) => self.on_room_timer(room),
         }

@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     DialTimeout(ConnectionId),
     /// Close a relayed connection whose direct successor has proved itself.
     Relayed(ConnectionId),
+    /// Close a connection unless more than so many bytes have come over it.
+    Probe(ConnectionId, u64),
     /// A sync session's deadline.
     Session(LinkId),
     /// A room's anti-entropy.
