@@ -83,7 +83,7 @@ pub enum Refusal {
 pub struct RelayLimits {
     /// Relayed connections one peer may have at a time.
     pub max_circuits: u32,
-    /// Bytes one relayed connection may carry in each direction; 0 means no limit.
+    /// Bytes one relayed connection may carry in both directions together; 0 means no limit.
     pub max_circuit_bytes: u64,
     /// Seconds one relayed connection may last; 0 means no limit.
     pub max_circuit_secs: u32,
