@@ -170,10 +170,11 @@ mod tests {
     #[test]
     fn a_reservation_is_announced_in_its_webrtc_form() {
         let local = X.parse().unwrap();
-        let expected = Some(addr(&format!("{RELAY}/webrtc/p2p/{X}")));
-        assert_eq!(of_reservation(&addr(&format!("{RELAY}/p2p/{X}")), local), expected);
-        assert_eq!(of_reservation(&addr(RELAY), local), expected);
+        let expected = addr(&format!("{RELAY}/webrtc/p2p/{X}"));
+        let reservation = addr(&format!("{RELAY}/p2p/{X}"));
+        assert_eq!(of_reservation(&reservation, local).as_ref(), Some(&expected));
+        assert_eq!(of_reservation(&addr(RELAY), local).as_ref(), Some(&expected));
         assert_eq!(of_reservation(&addr("/ip4/1.2.3.4/tcp/1"), local), None);
-        assert_eq!(of_reservation(&expected.unwrap(), local), None);
+        assert_eq!(of_reservation(&expected, local), None);
     }
 }

@@ -97,6 +97,12 @@ impl<B: Backend> Transport<B> {
         self.control.clone()
     }
 
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
     fn initiate(&self, target: WebRtcAddr) -> Dial<B> {
         let (backend, config) = (self.backend.clone(), self.config.clone());
         let (control, connections) = (self.control.clone(), self.connections.clone());
@@ -173,7 +179,7 @@ impl<B: Backend> libp2p::Transport for Transport<B> {
         }
         self.events
             .push_back(TransportEvent::NewAddress { listener_id: id, listen_addr: addr::listen() });
-        self.waker.take().map(Waker::wake);
+        self.wake();
         Ok(())
     }
 
@@ -183,7 +189,7 @@ impl<B: Backend> libp2p::Transport for Transport<B> {
         }
         self.listener = None;
         self.events.push_back(TransportEvent::ListenerClosed { listener_id: id, reason: Ok(()) });
-        self.waker.take().map(Waker::wake);
+        self.wake();
         true
     }
 

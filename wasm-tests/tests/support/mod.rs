@@ -87,7 +87,9 @@ impl AsyncWrite for Pipe {
     ) -> Poll<io::Result<usize>> {
         let mut half = self.outgoing.lock().unwrap();
         half.bytes.extend(bytes);
-        half.reader.take().map(Waker::wake);
+        if let Some(reader) = half.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -98,7 +100,9 @@ impl AsyncWrite for Pipe {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut half = self.outgoing.lock().unwrap();
         half.closed = true;
-        half.reader.take().map(Waker::wake);
+        if let Some(reader) = half.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -197,7 +197,7 @@ impl PeerConnection for MockPeer {
     fn open_channel(&mut self) -> Result<MockChannel, BackendError> {
         let remote = self.remote.clone().filter(|_| self.open).ok_or(BackendError::Closed)?;
         // Even and odd, so that both sides can open at once.
-        let id = self.next_channel * 2 + u64::from(self.id % 2);
+        let id = self.next_channel * 2 + self.id % 2;
         self.next_channel += 1;
         let channel = self.channel(id);
         remote.push(Event::Opened(id));

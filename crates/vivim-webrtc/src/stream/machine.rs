@@ -298,24 +298,20 @@ impl Machine {
                 }
                 outputs.push(Output::Send(Some(Flag::FinAck), None));
             }
-            Some(Flag::FinAck) => {
-                if self.write == WriteHalf::Finishing {
-                    self.write = WriteHalf::Finished;
-                    outputs.push(Output::WakeWriter);
-                }
+            Some(Flag::FinAck) if self.write == WriteHalf::Finishing => {
+                self.write = WriteHalf::Finished;
+                outputs.push(Output::WakeWriter);
             }
-            Some(Flag::ResetStream) => {
-                if self.read == ReadHalf::Open {
-                    self.read = ReadHalf::Failed(StreamError::ResetByPeer);
-                    outputs.push(Output::WakeReader);
-                }
+            Some(Flag::ResetStream) if self.read == ReadHalf::Open => {
+                self.read = ReadHalf::Failed(StreamError::ResetByPeer);
+                outputs.push(Output::WakeReader);
             }
-            Some(Flag::StopSending) => {
-                if !self.is_write_finished() {
-                    self.write = WriteHalf::Failed(StreamError::StoppedByPeer);
-                    outputs.push(Output::WakeWriter);
-                }
+            Some(Flag::StopSending) if !self.is_write_finished() => {
+                self.write = WriteHalf::Failed(StreamError::StoppedByPeer);
+                outputs.push(Output::WakeWriter);
             }
+            // Late flags of a half that has ended.
+            Some(Flag::FinAck | Flag::ResetStream | Flag::StopSending) => {}
         }
         Ok(())
     }

@@ -58,7 +58,12 @@ struct Inner {
     /// Kept while they are handlers; `None` when the connection is closed.
     handlers: Option<Handlers>,
     /// The `init` channel of this side, and what closes it when it is open.
-    init: Option<(RtcDataChannel, Closure<dyn FnMut(Event)>)>,
+    init: Option<Init>,
+}
+
+struct Init {
+    channel: RtcDataChannel,
+    close: Closure<dyn FnMut(Event)>,
 }
 
 struct Handlers {
@@ -168,7 +173,7 @@ impl PeerConnection for WebPeer {
                 let target = channel.clone();
                 let close = Closure::<dyn FnMut(Event)>::new(move |_| target.close());
                 channel.set_onopen(Some(close.as_ref().unchecked_ref()));
-                self.0.init = Some((channel, close));
+                self.0.init = Some(Init { channel, close });
             }
             Err(thrown) => {
                 let error = failed("createDataChannel", &thrown);
@@ -278,7 +283,7 @@ impl Inner {
             sctp.set_onstatechange(None);
         }
         drop(handlers);
-        if let Some((channel, close)) = self.init.take() {
+        if let Some(Init { channel, close }) = self.init.take() {
             channel.set_onopen(None);
             drop(close);
         }

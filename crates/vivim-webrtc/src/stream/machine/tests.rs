@@ -319,7 +319,7 @@ proptest! {
                 }
             }
             let payload: usize = reader.queue.iter().map(Bytes::len).sum();
-            prop_assert!(payload as u64 <= before_credit.max(0) + RECEIVE_WINDOW);
+            prop_assert!(payload as u64 <= before_credit + RECEIVE_WINDOW);
         }
         prop_assert_eq!(received, sent);
         prop_assert!(matches!(reader.read, ReadHalf::Open));
