@@ -125,7 +125,7 @@ export class Room {
 
   /** @internal */
   join(): Promise<void> {
-    return (this.#whenJoined = callAsync(() => this.#raw.join()))
+    return (this.#whenJoined = callAsync(() => this.#raw.join()).then(() => this.refresh()))
   }
 
   /** @internal */

@@ -40,7 +40,7 @@ export interface NodeConfig {
    */
   privateKey?: Uint8Array | undefined
   /**
-   * How much goes to the console. Levels below `warn` exist only in debug builds of the module. The
+   * How much goes to the console. Levels below `error` exist only in debug builds of the module. The
    * first node decides for the page. Default: `off`.
    */
   logLevel?: LogLevel | undefined

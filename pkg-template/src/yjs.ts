@@ -140,7 +140,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
 
   #open(): void {
     const link = new Link(this, {
-      joined: room => this.#setStatus(isUp(room) ? 'connected' : 'connecting'),
+      reached: up => this.#setStatus(up ? 'connected' : 'connecting'),
       synced: () => {
         this.#setStatus('connected')
         this.#setSynced(true)
@@ -215,7 +215,7 @@ function isUp(room: Room): boolean {
 }
 
 interface LinkEvents {
-  joined(room: Room): void
+  reached(up: boolean): void
   synced(): void
   peers(change: ProviderEvents['peers'][0]): void
   failed(error: VivimError): void
@@ -295,8 +295,8 @@ class Link implements JsReplica {
 
   #refresh(room: Room): void {
     if (this.#closed) return
-    this.#events.joined(room)
     const peers = room.peers()
+    this.#events.reached(isUp(room) || peers.some(peer => peer.connected))
     const now = new Set(peers.filter(peer => peer.connected).map(peer => peer.peerId))
     const added = [...now].filter(peer => !this.#peers.has(peer))
     const removed = [...this.#peers].filter(peer => !now.has(peer))

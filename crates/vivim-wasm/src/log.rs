@@ -1,4 +1,4 @@
-//! Logs go to the browser's console. Levels below `warn` are compiled out of the shipped module.
+//! Logs go to the browser's console. Levels below `error` are compiled out of the shipped module.
 
 use std::{
     fmt::Write as _,

@@ -32,7 +32,7 @@ const config: NodeConfig = {
   maxConnections: 50,
   iceServers: [{ urls: 'stun:localhost:3478' }, { urls: ['turn:localhost'], username: 'a', credential: 'b' }],
   privateKey: new Uint8Array(32),
-  logLevel: 'warn',
+  logLevel: 'error',
 }
 const node = new NetworkNode(config)
 new NetworkNode()
