@@ -297,12 +297,9 @@ async fn a_peer_without_credit_can_not_fill_the_memory() {
     let block = frame(&[7; 16_000]);
     let mut sent = 0;
     while sent < limits::MAX_RECEIVE_BUFFER + (1 << 20) && !channel.is_closed() {
-        if channel.buffered() < 1 << 20 {
-            channel.send(&block);
-            sent += 16_000;
-        } else {
-            futures_timer::Delay::new(Duration::from_millis(2)).await;
-        }
+        within(5, channel.room()).await;
+        channel.send(&block);
+        sent += 16_000;
     }
     within(10, channel.closed()).await;
     // What came before is not lost, and the reason is named.

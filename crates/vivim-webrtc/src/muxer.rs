@@ -39,7 +39,7 @@ pub enum ConnectionError {
     #[error("the connection failed")]
     Failed,
     /// Nothing came from the peer for longer than
-    /// [`DISCONNECTED_GRACE`](crate::limits::DISCONNECTED_GRACE).
+    /// [`DISCONNECTED_GRACE`].
     #[error("the peer has vanished")]
     Vanished,
 }

@@ -3,20 +3,24 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, Weak},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use futures::future::poll_fn;
+use bytes::Bytes;
+use futures::future::{self, poll_fn};
 use vivim_webrtc::{
-    Muxer,
+    Connect, Muxer,
     backend::{
         Backend, BackendError, ChannelEvent, ChannelSink, DataChannel, PeerConnection, PeerEvent,
         web::{Web, WebChannel, WebPeer},
     },
+    limits::SEND_HIGH_WATER,
+    signaling::session::Role,
     stream::frame::{Decoder, Frame},
 };
 
-use super::{Driven, connect_raw, within};
+use super::{Driven, connect_raw, pipe, within};
 
 /// A peer connection that a test can reach behind its muxer.
 #[derive(Clone)]
@@ -70,11 +74,7 @@ pub async fn raw_pair() -> (Raw, Driven) {
 impl Raw {
     /// A new channel, not open yet.
     pub fn try_open(&self) -> Result<RawChannel, BackendError> {
-        let channel = self.peer.clone().open_channel()?;
-        let inbox = Arc::new(Inbox::default());
-        let sink: Weak<Inbox> = Arc::downgrade(&inbox);
-        channel.attach(sink);
-        Ok(RawChannel { channel, inbox })
+        self.peer.clone().open_channel().map(RawChannel::new)
     }
 
     /// A new channel that can be used.
@@ -85,13 +85,40 @@ impl Raw {
     }
 }
 
+/// Two ends of one bare channel, and what keeps their connection.
+pub async fn raw_channels() -> (RawChannel, RawChannel, impl Sized) {
+    let peer = || SharedPeer(Arc::new(Mutex::new(Web.peer_connection(&[]).unwrap())));
+    let (near, mut far) = (peer(), peer());
+    let (a, b) = pipe();
+    let session = |role, peer: &SharedPeer, signaling| {
+        Connect::new(role, peer.clone(), signaling, Duration::from_secs(20))
+    };
+    let both =
+        future::try_join(session(Role::Initiator, &near, a), session(Role::Responder, &far, b));
+    // The muxers carried the session; nobody polls them from here on.
+    let (near_muxer, far_muxer) = within(10, both).await.unwrap();
+    let raw = Raw { peer: near, _muxer: near_muxer };
+    let channel = raw.open().await;
+    let incoming = poll_fn(|cx| {
+        loop {
+            match std::task::ready!(far.poll_event(cx)) {
+                PeerEvent::Channel(channel) => return Poll::Ready(channel),
+                _ => continue,
+            }
+        }
+    });
+    let incoming = RawChannel::new(within(5, incoming).await);
+    (channel, incoming, (raw, far_muxer))
+}
+
 #[derive(Default)]
 struct State {
     open: bool,
     closed: bool,
+    messages: VecDeque<Bytes>,
     decoder: Decoder,
-    frames: VecDeque<Frame>,
-    waker: Option<std::task::Waker>,
+    /// The reader's and the writer's.
+    wakers: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -99,21 +126,17 @@ struct Inbox(Mutex<State>);
 
 impl ChannelSink for Inbox {
     fn on_channel_event(&self, event: ChannelEvent) {
-        let mut state = self.0.lock().unwrap();
-        match event {
-            ChannelEvent::BufferedAmountLow => {}
-            ChannelEvent::Closed => state.closed = true,
-            ChannelEvent::Message(bytes) => {
-                state.decoder.push(bytes);
-                while let Some(frame) = state.decoder.next_frame().unwrap() {
-                    state.frames.push_back(frame);
-                }
+        let wakers = {
+            let mut state = self.0.lock().unwrap();
+            match event {
+                ChannelEvent::BufferedAmountLow => {}
+                ChannelEvent::Closed => state.closed = true,
+                ChannelEvent::Message(bytes) => state.messages.push_back(bytes),
+                ChannelEvent::Open => state.open = true,
             }
-            ChannelEvent::Open => state.open = true,
-        }
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
+            std::mem::take(&mut state.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -124,24 +147,48 @@ pub struct RawChannel {
 }
 
 impl RawChannel {
+    fn new(channel: WebChannel) -> Self {
+        let inbox = Arc::new(Inbox::default());
+        let sink: Weak<Inbox> = Arc::downgrade(&inbox);
+        channel.attach(sink);
+        Self { channel, inbox }
+    }
+
     /// Sends any bytes. What a closed channel does not take is lost.
     pub fn send(&self, bytes: &[u8]) {
         let _ = self.channel.send(bytes);
     }
 
-    pub fn buffered(&self) -> usize {
-        self.channel.buffered_amount()
+    /// Waits until there is room in the send buffer.
+    pub async fn room(&self) {
+        self.wait(|_| (self.channel.buffered_amount() < SEND_HIGH_WATER).then_some(())).await;
     }
 
     pub fn is_closed(&self) -> bool {
         self.inbox.0.lock().unwrap().closed
     }
 
+    /// The next message; `None` when the channel is closed.
+    pub async fn message(&self) -> Option<Bytes> {
+        self.wait(|state| match state.messages.pop_front() {
+            Some(message) => Some(Some(message)),
+            None => state.closed.then_some(None),
+        })
+        .await
+    }
+
     /// The next frame with a flag.
     pub async fn next(&self) -> Frame {
         self.wait(|state| {
-            state.frames.retain(|frame| frame.flag.is_some());
-            state.frames.pop_front()
+            loop {
+                while let Some(frame) = state.decoder.next_frame().unwrap() {
+                    if frame.flag.is_some() {
+                        return Some(frame);
+                    }
+                }
+                let message = state.messages.pop_front()?;
+                state.decoder.push(message);
+            }
         })
         .await
     }
@@ -156,7 +203,7 @@ impl RawChannel {
             match get(&mut state) {
                 Some(value) => Poll::Ready(value),
                 None => {
-                    state.waker = Some(cx.waker().clone());
+                    state.wakers.push(cx.waker().clone());
                     Poll::Pending
                 }
             }

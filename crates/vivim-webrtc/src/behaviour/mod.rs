@@ -67,7 +67,7 @@ pub enum Event {
     },
 }
 
-/// See [the module](self). It needs the [`Transport`](crate::Transport) that was made with it.
+/// Opens and accepts signaling streams on relayed connections, and upgrades them. It needs the [`Transport`](crate::Transport) that was made with it.
 pub struct Behaviour {
     local: PeerId,
     config: Config,
