@@ -200,6 +200,7 @@ proptest! {
             for update in docs[at].take_updates() {
                 everything.push(update.payload.clone());
                 // Some hear of it at once.
+                #[allow(clippy::needless_range_loop)] // two of them are borrowed in turn
                 for other in 0..docs.len() {
                     if other != at && rng.random_bool(0.3) {
                         docs[other].apply_update(&update.payload).unwrap();

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
 
 /// Who meets: the key of a room in the directory, and its gossip topic.
 ///
@@ -15,11 +14,8 @@ pub struct RoomId(pub [u8; 32]);
 impl RoomId {
     /// The id of the room with this name: `SHA-256("vivim-room-1" ‖ NFC(name))`.
     ///
-    /// ```
-    /// use vivim_proto::id::RoomId;
-    /// // One name, however its accents were typed.
-    /// assert_eq!(RoomId::from_name("Caf\u{e9}"), RoomId::from_name("Cafe\u{301}"));
-    /// ```
+    /// Without the crate's feature `nfc` the caller must have normalised the name (a browser has
+    /// `String.prototype.normalize`); else the same name typed on another keyboard is another room.
     pub fn from_name(name: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"vivim-room-1");
@@ -62,6 +58,8 @@ pub struct DocId(pub [u8; 32]);
 impl DocId {
     /// The id of a plain document:
     /// `SHA-256("vivim-doc-1" ‖ u64be(len NFC(room)) ‖ NFC(room) ‖ NFC(doc))`.
+    ///
+    /// Names are normalised here or by the caller, as for [`RoomId::from_name`].
     ///
     /// It needs the room's *name*, so the relay, which sees only [`RoomId`]s, can't derive it. The
     /// length keeps room `ab` with document `c` apart from room `a` with document `bc`.
@@ -107,8 +105,15 @@ pub fn topic_room(topic: &str) -> RoomId {
     RoomId(hash.finalize().into())
 }
 
+#[cfg(any(test, feature = "nfc"))]
 fn nfc(name: &str) -> String {
-    name.nfc().collect()
+    unicode_normalization::UnicodeNormalization::nfc(name).collect()
+}
+
+/// Without the feature, names come normalised.
+#[cfg(not(any(test, feature = "nfc")))]
+fn nfc(name: &str) -> &str {
+    name
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -136,6 +141,12 @@ mod tests {
     fn a_document_id_is_the_published_hash_of_both_names() {
         // printf 'vivim-doc-1\0\0\0\0\0\0\0\5lobbydefault' | sha256sum
         assert_eq!(DocId::derive("lobby", "default").to_hex(), LOBBY_DEFAULT);
+    }
+
+    #[test]
+    fn one_name_is_one_room_however_its_accents_were_typed() {
+        assert_eq!(RoomId::from_name("Caf\u{e9}"), RoomId::from_name("Cafe\u{301}"));
+        assert_eq!(DocId::derive("\u{e9}", "\u{e8}"), DocId::derive("e\u{301}", "e\u{300}"));
     }
 
     #[test]

@@ -206,6 +206,12 @@ impl Outbound {
         self.acked[level as usize].seq
     }
 
+    /// Updates that wait, and the bytes of the live ones among them.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> (usize, usize) {
+        (self.updates.len(), self.queue_bytes)
+    }
+
     /// The next frame, if there is one and credit for it.
     pub(super) fn poll(&mut self) -> Polled {
         if self.sending.is_none() {

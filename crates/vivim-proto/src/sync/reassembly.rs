@@ -32,6 +32,12 @@ impl Reassembly {
         }
     }
 
+    /// Bytes of all messages that are half here.
+    #[cfg(test)]
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
     /// Which half-received messages may go on past their windows: `doc`, and those that waited.
     pub(super) fn admitted(&mut self, doc: DocId) -> Vec<DocId> {
         if self.total < MAX_REASSEMBLY {
