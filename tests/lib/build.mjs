@@ -25,7 +25,7 @@ export async function bundle(entry, options = {}) {
 
 /**
  * Bundles one page script with the package inside, as an application's build does: the package's wasm stays a file
- * beside the bundle, where `new URL(…, import.meta.url)` finds it.
+ * where `new URL(…, import.meta.url)` finds it from `/pages/`.
  * @param {string} entry below tests/
  * @returns {Promise<Answers>}
  */
@@ -38,7 +38,8 @@ export async function bundleWithPackage(entry) {
   const made = await bundle(entry, { alias, nodePaths: [join(TESTS, 'node_modules')] })
   for (const path of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.wasm')) continue
-    made[`/pages/${basename(path)}`] = { type: 'application/wasm', body: readFileSync(join(dir, path)) }
+    // The package's modules lie in `dist`, its wasm beside that folder.
+    made[`/${path}`] = { type: 'application/wasm', body: readFileSync(join(dir, path)) }
   }
   return made
 }
