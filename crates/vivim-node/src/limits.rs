@@ -51,6 +51,10 @@ pub const RELAY_BACKOFF_MAX: Duration = Duration::from_secs(15);
 pub const NEWCOMER_GRACE: Duration = Duration::from_secs(3);
 /// How long an acceptor waits for the dialler's sync stream before it opens one itself.
 pub const ACCEPTOR_GRACE: Duration = Duration::from_secs(2);
+/// How long a direct upgrade lets the relayed connection go first; it begins earlier when the
+/// documents are in step. Signalling and ICE keep a browser's thread busy, and a person who opens a
+/// page wants to see the text.
+pub const UPGRADE_DELAY: Duration = Duration::from_millis(400);
 /// How long a connection without streams is kept.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a relayed connection outlives the proof of the direct one.

@@ -47,6 +47,7 @@ pub struct Config {
     pub(crate) accept_inbound: bool,
     pub(crate) auto_upgrade: bool,
     pub(crate) announce: bool,
+    pub(crate) upgrade_delay: Duration,
     pub(crate) close_relayed_after: Option<Duration>,
     pub(crate) session_timeout: Duration,
     pub(crate) max_connections: usize,
@@ -61,6 +62,7 @@ impl Default for Config {
             accept_inbound: true,
             auto_upgrade: true,
             announce: true,
+            upgrade_delay: Duration::ZERO,
             close_relayed_after: None,
             session_timeout: limits::SESSION_TIMEOUT,
             max_connections: limits::MAX_CONNECTIONS,
@@ -93,6 +95,14 @@ impl Config {
     /// dialed is up, and again with backoff when that fails. Default: yes.
     pub fn auto_upgrade(mut self, upgrade: bool) -> Self {
         self.auto_upgrade = upgrade;
+        self
+    }
+
+    /// How long the automatic upgrade waits after the relayed connection is up, so that what is
+    /// urgent can use that one first; [`Behaviour::retry`](crate::Behaviour::retry) ends the wait.
+    /// Dials of the application don't wait. Default: not at all.
+    pub fn upgrade_delay(mut self, delay: Duration) -> Self {
+        self.upgrade_delay = delay;
         self
     }
 

@@ -22,7 +22,7 @@ use crate::{
     event::{CallId, DocumentEvent, Event, WarningCode},
     handle::AppStream,
     io::{self, Link, LinkId},
-    limits, streams,
+    limits, platform, streams,
 };
 
 pub(super) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new(sync::PROTOCOL);
@@ -54,6 +54,8 @@ pub(super) struct SyncLink {
     rank: Rank,
     /// Whether a frame has come over it.
     proven: bool,
+    /// Whether a document has got in step over it.
+    synced: bool,
     io: Link,
     decoder: FrameDecoder,
     session: Session,
@@ -209,6 +211,7 @@ impl Actor {
             connection,
             rank: Rank { direct, opened_by_smaller, id },
             proven: false,
+            synced: false,
             io: Link::start(id, stream, &self.io_events),
             decoder: FrameDecoder::new(),
             session: Session::new(SessionConfig::default()),
@@ -354,6 +357,7 @@ impl Actor {
                 self.on_doc_opened(doc, peer);
             }
             sync::Event::Synced { doc } => {
+                self.hurry_upgrade(id);
                 self.emit(Event::Document(doc, DocumentEvent::Synced(peer)));
             }
             sync::Event::Acked { doc, seq, level } => {
@@ -368,6 +372,17 @@ impl Actor {
             }
             sync::Event::Failed(error) => self.break_link(id, &error.to_string()),
             _ => {}
+        }
+    }
+
+    /// The first document of a relayed stream is in step: now the direct connection may be made.
+    fn hurry_upgrade(&mut self, id: LinkId) {
+        if let Some(link) = self.links.map.get_mut(&id)
+            && !std::mem::replace(&mut link.synced, true)
+            && !link.rank.direct
+        {
+            let peer = link.peer;
+            platform::upgrade_now(&mut self.swarm.behaviour_mut().upgrade, peer);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use libp2p::{
-    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::transport::timeout::TransportTimeout,
-    core::upgrade::Version, dns, identity::Keypair, multiaddr::Protocol, noise, relay, swarm, tcp,
-    websocket, yamux,
+    Multiaddr, PeerId, Transport, core::muxing::StreamMuxerBox,
+    core::transport::timeout::TransportTimeout, core::upgrade::Version, dns, identity::Keypair,
+    multiaddr::Protocol, noise, relay, swarm, tcp, websocket, yamux,
 };
 
 use super::{Transports, UpgradeNotice};
@@ -24,6 +24,9 @@ pub(crate) fn can_dial(address: &Multiaddr) -> bool {
 pub(crate) fn webrtc_available() -> bool {
     true
 }
+
+/// Nothing to hurry.
+pub(crate) fn upgrade_now(_: &mut DirectUpgrade, _: PeerId) {}
 
 pub(crate) fn upgrade_notice(event: std::convert::Infallible) -> UpgradeNotice {
     match event {}

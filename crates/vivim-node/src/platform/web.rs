@@ -4,9 +4,9 @@ use std::future::Future;
 
 use futures::future::Either;
 use libp2p::{
-    Multiaddr, Transport, core::muxing::StreamMuxerBox, core::transport::timeout::TransportTimeout,
-    core::upgrade::Version, identity::Keypair, multiaddr::Protocol, noise, relay, swarm,
-    swarm::behaviour::toggle::Toggle, yamux,
+    Multiaddr, PeerId, Transport, core::muxing::StreamMuxerBox,
+    core::transport::timeout::TransportTimeout, core::upgrade::Version, identity::Keypair,
+    multiaddr::Protocol, noise, relay, swarm, swarm::behaviour::toggle::Toggle, yamux,
 };
 
 use super::{Transports, UpgradeNotice, websocket};
@@ -52,6 +52,7 @@ pub(crate) fn transports(
         return Ok(Transports { transport, relay, upgrade: None.into() });
     }
     let webrtc_config = vivim_webrtc::Config::default()
+        .upgrade_delay(limits::UPGRADE_DELAY)
         .ice_servers(config.ice_servers.iter().filter_map(ice_server));
     let (webrtc, upgrade) = vivim_webrtc::new(keypair.public().to_peer_id(), webrtc_config);
     let transport = webrtc
@@ -75,6 +76,13 @@ fn ice_server(server: &IceServer) -> Option<vivim_webrtc::IceServer> {
         to = to.credentials(username, credential);
     }
     Some(to)
+}
+
+/// The relayed connection has done what was urgent.
+pub(crate) fn upgrade_now(upgrade: &mut DirectUpgrade, peer: PeerId) {
+    if let Some(upgrade) = upgrade.as_mut() {
+        upgrade.retry(peer);
+    }
 }
 
 pub(crate) fn upgrade_notice(event: vivim_webrtc::Event) -> UpgradeNotice {

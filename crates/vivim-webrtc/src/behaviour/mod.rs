@@ -98,6 +98,7 @@ impl Behaviour {
     ) -> Self {
         let settings = Settings {
             auto: config.auto_upgrade,
+            delay: config.upgrade_delay,
             backoff: config.backoff,
             close_relayed_after: config.close_relayed_after,
             session_timeout: config.session_timeout,

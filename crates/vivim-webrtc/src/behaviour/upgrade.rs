@@ -87,6 +87,8 @@ impl Peer {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) auto: bool,
+    /// How long after a relayed connection the first attempt waits.
+    pub(crate) delay: Duration,
     pub(crate) backoff: (Duration, Duration),
     pub(crate) close_relayed_after: Option<Duration>,
     pub(crate) session_timeout: Duration,
@@ -135,7 +137,10 @@ impl Upgrades {
             Input::Down { peer, connection } => self.on_down(peer, connection, now),
             Input::Proven { peer, connection } => self.on_proven(peer, connection, now),
             Input::RelayedUp { peer, connection, dialed } => {
-                self.peer(peer).relayed.push((connection, dialed));
+                let first = now + self.settings.delay;
+                let peer = self.peer(peer);
+                peer.relayed.push((connection, dialed));
+                peer.not_before = peer.not_before.max(Some(first));
             }
             Input::Requested(id) => {
                 let until = now + OPEN_TIMEOUT + self.settings.session_timeout;

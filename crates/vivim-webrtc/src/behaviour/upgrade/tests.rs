@@ -20,6 +20,7 @@ impl Test {
     fn with(local: PeerId, peer: PeerId, close_relayed_after: Option<Duration>) -> Self {
         let settings = Settings {
             auto: true,
+            delay: Duration::ZERO,
             backoff: (FIRST, MAX),
             close_relayed_after,
             session_timeout: Duration::from_secs(20),
@@ -66,6 +67,18 @@ impl Test {
         self.now = at;
         (time, self.handle(Input::Timeout))
     }
+}
+
+#[test]
+fn an_upgrade_lets_the_relayed_connection_go_first_unless_it_is_hurried() {
+    let mut test = Test::new(None);
+    test.upgrades.settings.delay = Duration::from_millis(400);
+    assert_eq!(test.relayed(true).1, []);
+    assert_eq!(test.wait(), (Duration::from_millis(400), vec![Output::Dial(test.peer)]));
+    let mut test = Test::new(None);
+    test.upgrades.settings.delay = Duration::from_millis(400);
+    assert_eq!(test.relayed(true).1, []);
+    assert_eq!(test.handle(Input::Retry(test.peer)), [Output::Dial(test.peer)]);
 }
 
 #[test]
