@@ -6,7 +6,7 @@
 //! Nothing here opens a socket, spawns a task, reads a clock or makes a random number. A machine is
 //! a plain value; its driver gives it bytes, [`time::Timestamp`]s and a random generator, and does
 //! what the machine returns. So the same code runs in a browser, in the relay and in the simulator
-//! ([`sim`], feature `test-utils`), which runs a minute of a bad network in a millisecond and
+//! (module `sim`, feature `test-utils`), which runs a minute of a bad network in a millisecond and
 //! prints the seed when something is wrong.
 //!
 //! Every machine speaks one vocabulary:

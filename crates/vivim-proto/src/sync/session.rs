@@ -1,22 +1,25 @@
 //! The state machine of one sync stream.
 
+mod close;
+mod replica;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use super::{
-    ChannelStatus, CloseCode, Event, Frame, Input, Output, ReplicaError, ReplicaOp, ReplicaResult,
-    RequestId, SessionConfig, SyncError,
+    ChannelStatus, CloseCode, Event, Frame, Input, Output, ReplicaOp, RequestId, SessionConfig,
+    SyncError,
     channel::{Channel, Link},
     frame::encode_parts,
-    inbound::{Inbound, Message, Received, Taken},
+    inbound::{Inbound, Message, Received},
     message::{Ack, Close, MODE_PLAIN, Open, Summary, Update, decode_credit, kind},
     outbound::{Outbound, Polled},
     reassembly::Reassembly,
 };
 use crate::{
     id::DocId,
-    limits::{MAX_AWARENESS, MAX_CONTROL_QUEUE, MAX_PAYLOAD, MAX_SUMMARY},
+    limits::{MAX_AWARENESS, MAX_CONTROL_QUEUE},
     time::Timestamp,
 };
 
@@ -388,150 +391,6 @@ impl Session {
             out.push(Output::Event(Event::Acked { doc, seq, level }));
         }
         Ok(())
-    }
-
-    fn handle_close(
-        &mut self,
-        number: u64,
-        Close { yours, code }: Close,
-        out: &mut Vec<Output>,
-    ) -> Result<(), SyncError> {
-        let theirs = if number == 0 { None } else { self.remote_doc(number)? };
-        let ours = if yours == 0 { None } else { self.local_doc(yours)? };
-        // Of a peer that keeps to the protocol both are the same document.
-        for doc in theirs.into_iter().chain(ours.filter(|ours| Some(*ours) != theirs)) {
-            self.closed_by_peer(doc, theirs == Some(doc), ours == Some(doc), code, out);
-        }
-        Ok(())
-    }
-
-    fn closed_by_peer(
-        &mut self,
-        doc: DocId,
-        theirs: bool,
-        ours: bool,
-        code: CloseCode,
-        out: &mut Vec<Output>,
-    ) {
-        let was_linked = self.unlink(doc);
-        let Some(mut channel) = self.channels.remove(&doc) else { return };
-        if theirs && let Some(remote) = channel.remote.take() {
-            self.remote.remove(&remote.channel);
-        }
-        let mut ended = was_linked;
-        if let Some(local) = channel.local.take() {
-            if code != CloseCode::Done {
-                self.local.remove(&local.channel);
-                if !ours {
-                    // The peer closed before it saw our offer, which it must not remember now.
-                    let code = CloseCode::Done;
-                    self.send_close(local.channel, Close { yours: 0, code });
-                }
-                ended = true;
-            } else if ours {
-                self.local.remove(&local.channel);
-                let number = self.offer(doc);
-                channel.local = Some(local.reoffer(number));
-            } else {
-                channel.local = Some(local);
-            }
-        }
-        if !channel.is_unused() {
-            self.channels.insert(doc, channel);
-            if self.channels.get(&doc).is_some_and(|channel| channel.remote.is_some()) {
-                self.link(doc, out);
-            }
-        }
-        if ended {
-            out.push(Output::Event(Event::Closed { doc, code }));
-        }
-    }
-
-    fn handle_replica(
-        &mut self,
-        id: RequestId,
-        result: ReplicaResult,
-        now: Timestamp,
-        out: &mut Vec<Output>,
-    ) {
-        // An answer that came after its channel was closed has no request any more.
-        let Some(Request { doc, kind }) = self.requests.remove(&id) else { return };
-        let Some((local, remote, link)) = self.channels.get_mut(&doc).and_then(Channel::linked)
-        else {
-            return;
-        };
-        match (kind, result) {
-            (RequestKind::Apply, ReplicaResult::Applied) => {
-                self.handle_taken(doc, id, Taken::Applied, out);
-            }
-            (RequestKind::Apply, ReplicaResult::Stored) => {
-                self.handle_taken(doc, id, Taken::Stored, out);
-            }
-            (RequestKind::Summary, ReplicaResult::Summary(payload)) => {
-                let want = link.summary_asked.take().unwrap_or(false);
-                if payload.len() + 1 > MAX_SUMMARY {
-                    self.abort(doc, CloseCode::TooLarge, out);
-                } else {
-                    local.set_summary(Summary { want, payload });
-                }
-            }
-            (RequestKind::Diff, ReplicaResult::Diff(payload)) => {
-                link.diff_asked = false;
-                if payload.len() > MAX_PAYLOAD {
-                    self.abort(doc, CloseCode::TooLarge, out);
-                } else {
-                    local.push_answer(payload);
-                }
-            }
-            (RequestKind::Awareness, ReplicaResult::Awareness(payload)) => {
-                if !payload.is_empty() && payload.len() <= MAX_AWARENESS {
-                    local.set_awareness_if_none(payload);
-                }
-            }
-            (RequestKind::Apply, ReplicaResult::Failed(error)) if remote.is_awareness(id) => {
-                // Cursors are not worth losing the document for.
-                if error == ReplicaError::Closed {
-                    self.close(doc, CloseCode::Done);
-                } else {
-                    self.handle_taken(doc, id, Taken::Applied, out);
-                }
-            }
-            (RequestKind::Awareness, ReplicaResult::Failed(_)) => {}
-            (_, ReplicaResult::Failed(ReplicaError::Closed)) => self.close(doc, CloseCode::Done),
-            (_, ReplicaResult::Failed(ReplicaError::Malformed)) => {
-                self.abort(doc, CloseCode::Rejected, out);
-            }
-            (_, ReplicaResult::Failed(ReplicaError::TooLarge)) => {
-                self.abort(doc, CloseCode::TooLarge, out);
-            }
-            // An answer to another question than was asked: the replica is broken.
-            (
-                _,
-                ReplicaResult::Applied
-                | ReplicaResult::Awareness(_)
-                | ReplicaResult::Diff(_)
-                | ReplicaResult::Stored
-                | ReplicaResult::Summary(_),
-            ) => self.close(doc, CloseCode::Done),
-        }
-        self.wake(doc);
-        self.try_answer(doc, now, out);
-    }
-
-    fn handle_taken(&mut self, doc: DocId, id: RequestId, taken: Taken, out: &mut Vec<Output>) {
-        let Some((_, remote, link)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
-            return;
-        };
-        let Some(done) = remote.taken(id, taken) else { return };
-        if done.update {
-            out.push(Output::Event(Event::Updated { doc }));
-        }
-        if done.answer && !link.synced {
-            link.synced = true;
-            out.push(Output::Event(Event::Synced { doc }));
-        }
-        self.pump(doc, out);
-        self.account(doc);
     }
 
     fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Output>) {

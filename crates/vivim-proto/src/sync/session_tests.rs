@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     limits::{CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN, MAX_REASSEMBLY, SUMMARY_BURST},
     sim::SetReplica,
-    sync::{AckLevel, FrameDecoder, frame::max_body},
+    sync::{AckLevel, FrameDecoder, ReplicaError, ReplicaResult, frame::max_body},
 };
 
 const DOC: DocId = DocId([1; 32]);
@@ -585,7 +585,7 @@ fn a_payload_that_the_replica_refuses_closes_its_document_only() {
     let header = Update::plain(2, false, Bytes::new()).header();
     pair.sides[0].receive_raw(kind::UPDATE, false, 1, &[header.as_ref(), b"rubbish"].concat());
     let closed = Event::Closed { doc: DOC, code: CloseCode::Rejected };
-    assert_eq!(pair.sides[0].take_events(), [closed.clone()]);
+    assert_eq!(pair.sides[0].take_events(), std::slice::from_ref(&closed));
     pair.settle();
     assert_eq!(pair.sides[1].take_events(), [closed]);
     for side in &mut pair.sides {

@@ -1,0 +1,101 @@
+//! What a replica answers, and what a session makes of it.
+
+use super::{Request, RequestKind, Session};
+use crate::{
+    id::DocId,
+    limits::{MAX_AWARENESS, MAX_PAYLOAD, MAX_SUMMARY},
+    sync::{
+        CloseCode, Event, Output, ReplicaError, ReplicaResult, RequestId, channel::Channel,
+        inbound::Taken, message::Summary,
+    },
+    time::Timestamp,
+};
+
+impl Session {
+    pub(super) fn handle_replica(
+        &mut self,
+        id: RequestId,
+        result: ReplicaResult,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        // An answer that came after its channel was closed has no request any more.
+        let Some(Request { doc, kind }) = self.requests.remove(&id) else { return };
+        let Some((local, remote, link)) = self.channels.get_mut(&doc).and_then(Channel::linked)
+        else {
+            return;
+        };
+        match (kind, result) {
+            (RequestKind::Apply, ReplicaResult::Applied) => {
+                self.handle_taken(doc, id, Taken::Applied, out);
+            }
+            (RequestKind::Apply, ReplicaResult::Stored) => {
+                self.handle_taken(doc, id, Taken::Stored, out);
+            }
+            (RequestKind::Summary, ReplicaResult::Summary(payload)) => {
+                let want = link.summary_asked.take().unwrap_or(false);
+                if payload.len() + 1 > MAX_SUMMARY {
+                    self.abort(doc, CloseCode::TooLarge, out);
+                } else {
+                    local.set_summary(Summary { want, payload });
+                }
+            }
+            (RequestKind::Diff, ReplicaResult::Diff(payload)) => {
+                link.diff_asked = false;
+                if payload.len() > MAX_PAYLOAD {
+                    self.abort(doc, CloseCode::TooLarge, out);
+                } else {
+                    local.push_answer(payload);
+                }
+            }
+            (RequestKind::Awareness, ReplicaResult::Awareness(payload)) => {
+                if !payload.is_empty() && payload.len() <= MAX_AWARENESS {
+                    local.set_awareness_if_none(payload);
+                }
+            }
+            (RequestKind::Apply, ReplicaResult::Failed(error)) if remote.is_awareness(id) => {
+                // Cursors are not worth losing the document for.
+                if error == ReplicaError::Closed {
+                    self.close(doc, CloseCode::Done);
+                } else {
+                    self.handle_taken(doc, id, Taken::Applied, out);
+                }
+            }
+            (RequestKind::Awareness, ReplicaResult::Failed(_)) => {}
+            (_, ReplicaResult::Failed(ReplicaError::Closed)) => self.close(doc, CloseCode::Done),
+            (_, ReplicaResult::Failed(ReplicaError::Malformed)) => {
+                self.abort(doc, CloseCode::Rejected, out);
+            }
+            (_, ReplicaResult::Failed(ReplicaError::TooLarge)) => {
+                self.abort(doc, CloseCode::TooLarge, out);
+            }
+            // An answer to another question than was asked: the replica is broken.
+            (
+                _,
+                ReplicaResult::Applied
+                | ReplicaResult::Awareness(_)
+                | ReplicaResult::Diff(_)
+                | ReplicaResult::Stored
+                | ReplicaResult::Summary(_),
+            ) => self.close(doc, CloseCode::Done),
+        }
+        self.wake(doc);
+        self.try_answer(doc, now, out);
+    }
+
+    fn handle_taken(&mut self, doc: DocId, id: RequestId, taken: Taken, out: &mut Vec<Output>) {
+        let Some((_, remote, link)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
+            return;
+        };
+        let Some(done) = remote.taken(id, taken) else { return };
+        if done.update {
+            out.push(Output::Event(Event::Updated { doc }));
+        }
+        if done.answer && !link.synced {
+            link.synced = true;
+            out.push(Output::Event(Event::Synced { doc }));
+        }
+        self.pump(doc, out);
+        self.account(doc);
+    }
+}
