@@ -2,7 +2,7 @@
 //!
 //! A state is JSON of the application's making, with a clock that goes up with each change. Nothing
 //! of it is kept: a client that hasn't been heard of for
-//! [`AWARENESS_TIMEOUT`](crate::limits::AWARENESS_TIMEOUT) is gone. So each announces itself again
+//! [`AWARENESS_TIMEOUT`] is gone. So each announces itself again
 //! from time to time: call [`Awareness::handle_timeout`] when [`Awareness::poll_timeout`] says.
 
 use std::collections::BTreeMap;
@@ -290,7 +290,7 @@ fn decode(update: &[u8]) -> Result<Vec<Entry<'_>>, Invalid> {
 /// Whether it is JSON, and not nested deeper than readers that recurse can bear: this parser's limit
 /// is 128.
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text).is_ok()
+    serde_json::from_str::<yrs::Any>(text).is_ok()
 }
 
 #[cfg(test)]

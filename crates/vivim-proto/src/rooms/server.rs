@@ -201,11 +201,6 @@ impl Directory {
         self.rooms.len()
     }
 
-    /// Members of all rooms together; a peer in two rooms counts twice. For metrics.
-    pub fn memberships(&self) -> usize {
-        self.rooms.values().map(|room| room.members.len()).sum()
-    }
-
     /// Takes a stream out of a room that has been taken out of the stream's own set.
     fn remove(&mut self, conn: u64, peer: &Peer, room: RoomId, out: &mut Vec<Output>) {
         if let Some(state) = self.peers.get_mut(peer)

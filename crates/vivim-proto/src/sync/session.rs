@@ -174,7 +174,7 @@ impl Session {
 
     /// Everything of this document that was applied so far will survive a restart; the peer is told.
     ///
-    /// For replicas that answer [`ReplicaResult::Applied`] and store later.
+    /// For replicas that answer [`Applied`](super::ReplicaResult::Applied) and store later.
     pub fn stored(&mut self, doc: DocId) {
         if let Some((_, remote, _)) = self.channels.get_mut(&doc).and_then(Channel::linked)
             && remote.all_stored()
