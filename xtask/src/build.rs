@@ -79,6 +79,7 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         // wasm-pack would download wasm-opt; ours is an npm package with a locked version.
         .args(["--no-opt", "--no-pack", "--no-gitignore", "--out-name", WASM_NAME, "--out-dir"])
         .arg(&raw)
+        .args(["--", "--locked"])
         .remedy("Fix what the compiler says above; `cargo xtask setup` repairs the tools.")
         .run()?;
     step.done();

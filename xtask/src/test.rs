@@ -141,8 +141,8 @@ fn wasm(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
         .env("WASM_BINDGEN_TEST_TIMEOUT", WASM_TEST_TIMEOUT)
         .remedy("The failing tests are named above; the browser's flags are in wasm-tests/webdriver.json.");
     let browser = match filter {
-        Some(filter) => run.args(["--", "--", filter]).run(),
-        None => run.run(),
+        Some(filter) => run.args(["--", "--locked", "--", filter]).run(),
+        None => run.args(["--", "--locked"]).run(),
     };
     let package = if filter.is_none() { package_tests(cx) } else { Ok(()) };
     browser.and(package)
