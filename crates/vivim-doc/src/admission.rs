@@ -206,10 +206,7 @@ impl Judge<'_> {
                 return Ok(());
             }
             let scope = self.scope(&block)?;
-            if block.id.clock < state && self.known_scope(block.id) != scope {
-                // The part that is known says otherwise.
-                return Err(Invalid::Inconsistent);
-            }
+            self.check_known_part(block.id, state, scope)?;
             self.stage(&block, state, end, scope);
             queue.admit(&block, scope);
             queue.blocks.pop_front();
@@ -267,6 +264,20 @@ impl Judge<'_> {
         }
     }
 
+    /// A block may begin with units that are known, if it says of them what is known: the engine
+    /// puts the rest beside the last of them.
+    fn check_known_part(&self, from: Id, state: u32, scope: Scope) -> Result<(), Invalid> {
+        let mut id = from;
+        while id.clock < state {
+            let run = self.staged.run(id).or_else(|| self.history.known.run(id));
+            match run {
+                Some((end, known)) if known == scope => id.clock = end,
+                _ => return Err(Invalid::Inconsistent),
+            }
+        }
+        Ok(())
+    }
+
     fn stage(&mut self, block: &Block<'_>, state: u32, end: u32, scope: Scope) {
         let from = Id { clock: state, ..block.id };
         self.staged.insert(from, end - state, scope);
@@ -284,7 +295,8 @@ impl Judge<'_> {
     }
 
     fn known_scope(&self, id: Id) -> Scope {
-        self.staged.scope(id).or_else(|| self.history.known.scope(id)).unwrap_or(VOID)
+        let run = self.staged.run(id).or_else(|| self.history.known.run(id));
+        run.map_or(VOID, |(_, scope)| scope)
     }
 
     fn is_type(&self, id: Id) -> bool {
@@ -297,9 +309,11 @@ impl Known {
         self.states.get(&client).copied().unwrap_or(0)
     }
 
-    fn scope(&self, id: Id) -> Option<Scope> {
+    /// The end and the scope of the run that a unit is in.
+    fn run(&self, id: Id) -> Option<(u32, Scope)> {
         let (start, (len, scope)) = self.runs.range(..=id).next_back()?;
-        (start.client == id.client && id.clock - start.clock < *len).then_some(*scope)
+        let is_in = start.client == id.client && id.clock - start.clock < *len;
+        is_in.then_some((start.clock + len, *scope))
     }
 
     /// Adds what comes next of one client.
