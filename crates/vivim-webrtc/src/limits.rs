@@ -8,9 +8,12 @@ use std::time::Duration;
 /// limit; a longer one resets the stream.
 pub const MAX_FRAME: usize = 16 * 1024;
 
-/// Bytes of payload that fit in a frame next to its prefix and the header fields this crate
-/// writes (2 of length, 2 of flag, 11 of credit, 3 of payload tag and length).
-pub const MAX_PAYLOAD: usize = MAX_FRAME - 18;
+/// Bytes of payload that fit in a frame of nothing else: 2 are the frame's length, 3 the payload's
+/// tag and length.
+pub const MAX_PAYLOAD: usize = MAX_FRAME - 5;
+
+/// Bytes of payload that a frame with credit has less: tag and the longest number.
+pub const CREDIT_COST: usize = 11;
 
 /// Bytes of one encoded signaling message, length prefix excluded, inclusive. An SDP of a data
 /// channel session is below 2 KiB; a longer message ends the session.

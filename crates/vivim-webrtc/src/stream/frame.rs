@@ -53,7 +53,7 @@ const TAG_CREDIT: u64 = 3 << 3;
 
 impl Frame {
     /// Appends a frame to a buffer. The payload must leave room for the rest: see
-    /// [`MAX_PAYLOAD`](crate::limits::MAX_PAYLOAD).
+    /// [`MAX_PAYLOAD`](crate::limits::MAX_PAYLOAD) and [`CREDIT_COST`](crate::limits::CREDIT_COST).
     pub fn encode(flag: Option<Flag>, payload: &[u8], credit: Option<u64>, buffer: &mut Vec<u8>) {
         let mut head = [0; 24];
         let mut used = 0;
@@ -219,7 +219,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-    use crate::limits::MAX_PAYLOAD;
+    use crate::limits::{CREDIT_COST, MAX_PAYLOAD};
 
     #[derive(Clone, PartialEq, prost::Message)]
     struct Reference {
@@ -249,10 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_frame_is_exactly_as_long_as_allowed_or_shorter() {
-        let frame = encode(Some(Flag::FinAck), &vec![7; MAX_PAYLOAD], Some(u64::MAX));
+    fn the_largest_frames_are_exactly_as_long_as_allowed() {
+        let frame = encode(None, &vec![7; MAX_PAYLOAD], None);
         assert_eq!(frame.len(), MAX_FRAME);
         assert_eq!(decode_all([frame]).unwrap()[0].payload.len(), MAX_PAYLOAD);
+        let frame = encode(None, &vec![7; MAX_PAYLOAD - CREDIT_COST], Some(u64::MAX));
+        assert_eq!(frame.len(), MAX_FRAME);
+        assert!(decode_all([frame]).is_ok());
     }
 
     #[test]

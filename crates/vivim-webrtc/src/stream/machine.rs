@@ -10,7 +10,7 @@ use super::{
     frame::{Decoder, Flag, Frame},
 };
 use crate::limits::{
-    CHUNK_COST, MAX_PAYLOAD, MAX_RECEIVE_BUFFER, MAX_UNACCEPTED_BUFFER, RECEIVE_WINDOW,
+    CHUNK_COST, CREDIT_COST, MAX_PAYLOAD, MAX_RECEIVE_BUFFER, MAX_UNACCEPTED_BUFFER, RECEIVE_WINDOW,
 };
 
 /// What one input leads to. Rarely more than two things.
@@ -200,7 +200,8 @@ impl Machine {
         match &self.write {
             WriteHalf::Open => {
                 let credit = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.sent));
-                Ok(usize::try_from(credit).unwrap_or(usize::MAX).min(MAX_PAYLOAD))
+                let room = MAX_PAYLOAD - if self.is_silent() { CREDIT_COST } else { 0 };
+                Ok(usize::try_from(credit).unwrap_or(usize::MAX).min(room))
             }
             WriteHalf::Finishing | WriteHalf::Finished => Err(StreamError::WriteClosed),
             WriteHalf::Failed(error) => Err(error.clone()),
@@ -341,10 +342,15 @@ impl Machine {
 
     /// The credit to put on a frame that is sent anyway, if the peer has not been told of credit.
     fn announce(&mut self) -> Option<u64> {
-        (self.advertised == 0 && self.read == ReadHalf::Open).then(|| {
+        self.is_silent().then(|| {
             self.advertised = self.consumed + RECEIVE_WINDOW;
             self.advertised
         })
+    }
+
+    /// Whether the peer has not been told of credit and should be.
+    fn is_silent(&self) -> bool {
+        self.advertised == 0 && self.read == ReadHalf::Open
     }
 
     /// Tells a peer that takes part of more credit, when it has used half of what it has.

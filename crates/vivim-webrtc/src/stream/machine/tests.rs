@@ -203,7 +203,7 @@ fn a_peer_that_shows_no_credit_gets_no_frames_of_nothing_but_credit() {
         let (_, outputs) = machine.read(&mut vec![0; MAX_PAYLOAD]);
         assert_eq!(effects(outputs), []);
     }
-    assert_eq!(machine.writable(), Ok(MAX_PAYLOAD));
+    assert_eq!(machine.writable(), Ok(MAX_PAYLOAD - CREDIT_COST));
 }
 
 #[test]
