@@ -149,6 +149,9 @@ fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
     copy_folder(raw, out)?;
     Run::new(cx.path("xtask/npm/node_modules/.bin/wasm-opt"))
         .arg("-Oz")
+        // Without it all of the actor becomes one function of 170 KB, which the browser compiles
+        // whole at its first call; and the result is smaller, too.
+        .arg("--one-caller-inline-max-function-size=400")
         .args(WASM_FEATURES)
         .arg(raw.join(&wasm))
         .arg("--output")
