@@ -236,24 +236,32 @@ fn a_megabyte_passes_a_window_of_a_quarter() {
     pair.assert_equal(DOC);
 }
 
+fn bytes_at_replica(side: &Side) -> usize {
+    let bytes = |(_, _, op): &(RequestId, DocId, ReplicaOp)| match op {
+        ReplicaOp::Apply { payload } => payload.len(),
+        _ => 0,
+    };
+    side.held.iter().map(bytes).sum()
+}
+
 #[test]
 fn a_slow_replica_holds_the_sender() {
-    let mut pair = Pair::synced();
-    pair.sides[1].hold = true;
-    for element in 0..100 {
-        pair.sides[0].edit(DOC, element, 10_000);
+    // Updates of one frame, and of several.
+    for size in [10_000, 100_000] {
+        let mut pair = Pair::synced();
+        pair.sides[1].hold = true;
+        for element in 0..100 {
+            pair.sides[0].edit(DOC, element, size);
+            pair.settle();
+        }
+        let waiting = bytes_at_replica(&pair.sides[1]) as u64;
+        let most = CREDIT_WINDOW + u64::from(size);
+        assert!(waiting <= most, "{waiting} bytes wait for the replica");
+        assert!(waiting > CREDIT_WINDOW / 2);
+        pair.sides[1].release(NOW);
         pair.settle();
+        pair.assert_equal(DOC);
     }
-    let waiting: usize = pair.sides[1]
-        .held
-        .iter()
-        .map(|(_, _, op)| if let ReplicaOp::Apply { payload } = op { payload.len() } else { 0 })
-        .sum();
-    assert!(waiting as u64 <= CREDIT_WINDOW, "{waiting} bytes wait for the replica");
-    assert!(waiting as u64 > CREDIT_WINDOW / 2);
-    pair.sides[1].release(NOW);
-    pair.settle();
-    pair.assert_equal(DOC);
 }
 
 #[test]
@@ -301,6 +309,84 @@ fn nothing_dropped_is_acknowledged_before_it_has_arrived() {
     pair.sides[1].release(NOW);
     pair.settle();
     pair.assert_equal(DOC);
+}
+
+#[test]
+fn an_update_sent_while_the_repair_is_prepared_does_not_acknowledge_what_was_dropped() {
+    let mut pair = Pair::synced();
+    for element in 0..3_000 {
+        pair.sides[0].edit(DOC, element, 1_000);
+    }
+    // The peer's summary comes, and the replica takes its time to find out what is missing.
+    pair.sides[0].hold = true;
+    pair.settle();
+    let late = pair.sides[0].edit(DOC, 5_000, 10).unwrap();
+    pair.settle();
+    assert!(pair.sides[1].replicas[&DOC].contains(5_000));
+    assert!(!pair.sides[1].replicas[&DOC].contains(2_999));
+    let applied = |pair: &Pair| pair.sides[0].session.status(DOC).unwrap().applied;
+    assert!(applied(&pair) < late - 1_000);
+    pair.sides[0].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(applied(&pair) >= late);
+}
+
+#[test]
+fn a_difference_found_before_updates_were_dropped_does_not_stand_for_them() {
+    let mut pair = Pair::synced();
+    pair.sides[0].hold = true;
+    // The peer asks, the replica looks, and then a lot happens before it answers.
+    pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0]);
+    let (id, doc, op) = pair.sides[0].held.remove(0);
+    let result = pair.sides[0].replicas.entry(doc).or_default().handle(op);
+    let mut last = 0;
+    for element in 0..3_000 {
+        last = pair.sides[0].edit(DOC, element, 1_000).unwrap();
+    }
+    let outputs = pair.sides[0].session.handle(Input::Replica { id, result }, NOW);
+    pair.sides[0].perform(outputs, NOW);
+    pair.settle();
+    assert!(!pair.sides[1].replicas[&DOC].contains(0));
+    assert_eq!(pair.sides[0].session.status(DOC).unwrap().applied, 1, "only the first answer");
+    pair.sides[0].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(pair.sides[0].session.status(DOC).unwrap().applied >= last);
+}
+
+#[test]
+fn of_summaries_only_the_newest_waits_for_its_answer() {
+    let mut pair = Pair::synced();
+    pair.sides[0].hold = true;
+    for n in 0..5 {
+        pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0, 0, 0, 0, 0, 0, 0, n]);
+    }
+    assert_eq!(pair.sides[0].held.len(), 1);
+    pair.sides[0].hold = false;
+    let (id, doc, op) = pair.sides[0].held.remove(0);
+    pair.sides[0].hold = true;
+    pair.sides[0].answer(id, doc, op, NOW);
+    assert_eq!(pair.sides[0].held, [], "the next one waits until the answer is out");
+    pair.settle();
+    let newest = ReplicaOp::Diff { summary: Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 4]) };
+    assert_eq!(pair.sides[0].held.len(), 1);
+    assert_eq!(pair.sides[0].held[0].2, newest);
+}
+
+#[test]
+fn the_rest_of_a_message_whose_beginning_was_given_up_is_skipped() {
+    let mut pair = Pair::synced();
+    pair.sides[0].receive_raw(kind::UPDATE, true, 1, &[0, 0, 2, 0]);
+    let close = Close { yours: 1, code: CloseCode::Done };
+    pair.sides[0].receive_raw(kind::CLOSE, false, 0, &close.encode());
+    assert!(pair.sides[0].session.status(DOC).unwrap().is_open(), "offered again");
+    pair.sides[0].receive_raw(kind::UPDATE, true, 1, b"the middle");
+    pair.sides[0].receive_raw(kind::UPDATE, false, 1, b"and the end");
+    assert_eq!(pair.sides[0].failure(), None);
+    let header = Update::plain(2, false, Bytes::new()).header();
+    pair.sides[0].receive_raw(kind::UPDATE, false, 1, &header);
+    assert!(pair.sides[0].events.contains(&Event::Updated { doc: DOC }));
 }
 
 #[test]
