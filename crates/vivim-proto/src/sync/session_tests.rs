@@ -546,6 +546,30 @@ fn update_numbers_go_on_when_a_document_is_offered_again() {
     pair.assert_equal(DOC);
 }
 
+#[test]
+fn what_was_under_way_when_a_document_was_closed_is_not_acknowledged_by_what_comes_after() {
+    let mut pair = Pair::synced();
+    pair.sides[1].hold = true;
+    let lost = pair.sides[0].edit(DOC, 1, 10).unwrap();
+    pair.settle();
+    pair.sides[1].session.close(DOC, CloseCode::Done);
+    pair.sides[1].held.clear();
+    pair.sides[1].hold = false;
+    pair.sides[0].hold = true;
+    pair.sides[1].open(DOC);
+    pair.settle();
+    let after = pair.sides[0].edit(DOC, 2, 10).unwrap();
+    pair.settle();
+    assert!(pair.sides[1].replicas[&DOC].contains(2));
+    assert!(!pair.sides[1].replicas[&DOC].contains(1));
+    let applied = |pair: &Pair| pair.sides[0].session.status(DOC).unwrap().applied;
+    assert!(applied(&pair) < lost);
+    pair.sides[0].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(applied(&pair) >= after);
+}
+
 fn open_body(version: u8, mode: u8, doc: DocId) -> Vec<u8> {
     let mut body = vec![version, mode];
     body.extend_from_slice(&doc.0);
