@@ -1,0 +1,273 @@
+//! Credit, queues, turns, repair.
+
+use super::*;
+
+#[test]
+fn a_megabyte_passes_a_window_of_a_quarter() {
+    let mut pair = Pair::new();
+    pair.sides[0].edit(DOC, 1, 3 << 20);
+    pair.sides[0].open(DOC);
+    pair.sides[1].open(DOC);
+    pair.settle();
+    pair.assert_equal(DOC);
+}
+
+fn bytes_at_replica(side: &Side) -> usize {
+    let bytes = |(_, _, op): &(RequestId, DocId, ReplicaOp)| match op {
+        ReplicaOp::Apply { payload } => payload.len(),
+        _ => 0,
+    };
+    side.held.iter().map(bytes).sum()
+}
+
+#[test]
+fn a_slow_replica_holds_the_sender() {
+    // Updates of one frame, and of several.
+    for size in [10_000, 100_000] {
+        let mut pair = Pair::synced();
+        pair.sides[1].hold = true;
+        for element in 0..100 {
+            pair.sides[0].edit(DOC, element, size);
+            pair.settle();
+        }
+        let waiting = bytes_at_replica(&pair.sides[1]) as u64;
+        let most = CREDIT_WINDOW + u64::from(size);
+        assert!(waiting <= most, "{waiting} bytes wait for the replica");
+        assert!(waiting > CREDIT_WINDOW / 2);
+        pair.sides[1].release(NOW);
+        pair.settle();
+        pair.assert_equal(DOC);
+    }
+}
+
+#[test]
+fn a_queue_that_overflows_is_dropped_and_repaired_by_a_summary() {
+    let mut pair = Pair::synced();
+    pair.sides[1].hold = true;
+    let mut last = 0;
+    for element in 0..10_000 {
+        last = pair.sides[0].edit(DOC, element, 1_000).unwrap();
+        if element % 100 == 0 {
+            pair.settle();
+        }
+    }
+    let queued = pair.sides[0].session.channels[&DOC].local.as_ref().unwrap().queued();
+    assert!(queued.0 <= MAX_QUEUE_LEN && queued.1 <= crate::limits::MAX_QUEUE_BYTES);
+    assert!(pair.sides[0].session.status(DOC).unwrap().applied < last);
+    pair.sides[1].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(pair.sides[0].session.status(DOC).unwrap().applied >= last);
+}
+
+#[test]
+fn nothing_dropped_is_acknowledged_before_it_has_arrived() {
+    let mut pair = Pair::synced();
+    pair.sides[1].hold = true;
+    let mut numbers = BTreeMap::new();
+    for element in 0..3_000 {
+        numbers.insert(pair.sides[0].edit(DOC, element, 1_000).unwrap(), element);
+    }
+    // Released bit by bit, with the truth checked at each step.
+    for _ in 0..100_000 {
+        pair.settle();
+        let applied = pair.sides[0].session.status(DOC).unwrap().applied;
+        for element in numbers.range(..=applied).map(|(_, element)| *element) {
+            assert!(pair.sides[1].replicas[&DOC].contains(element), "{element} was not there");
+        }
+        if pair.sides[1].held.is_empty() {
+            break;
+        }
+        let (id, doc, op) = pair.sides[1].held.remove(0);
+        pair.sides[1].answer(id, doc, op, NOW);
+        numbers = numbers.split_off(&(applied + 1));
+    }
+    pair.sides[1].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+}
+
+#[test]
+fn an_update_sent_while_the_repair_is_prepared_does_not_acknowledge_what_was_dropped() {
+    let mut pair = Pair::synced();
+    for element in 0..3_000 {
+        pair.sides[0].edit(DOC, element, 1_000);
+    }
+    // The peer's summary comes, and the replica takes its time to find out what is missing.
+    pair.sides[0].hold = true;
+    pair.settle();
+    let late = pair.sides[0].edit(DOC, 5_000, 10).unwrap();
+    pair.settle();
+    assert!(pair.sides[1].replicas[&DOC].contains(5_000));
+    assert!(!pair.sides[1].replicas[&DOC].contains(2_999));
+    let applied = |pair: &Pair| pair.sides[0].session.status(DOC).unwrap().applied;
+    assert!(applied(&pair) < late - 1_000);
+    pair.sides[0].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(applied(&pair) >= late);
+}
+
+#[test]
+fn a_difference_found_before_updates_were_dropped_does_not_stand_for_them() {
+    let mut pair = Pair::synced();
+    pair.sides[0].hold = true;
+    // The peer asks, the replica looks, and then a lot happens before it answers.
+    pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0]);
+    let (id, doc, op) = pair.sides[0].held.remove(0);
+    let result = pair.sides[0].replicas.entry(doc).or_default().handle(op);
+    let mut last = 0;
+    for element in 0..3_000 {
+        last = pair.sides[0].edit(DOC, element, 1_000).unwrap();
+    }
+    let outputs = pair.sides[0].session.handle(Input::Replica { id, result }, NOW);
+    pair.sides[0].perform(outputs, NOW);
+    pair.settle();
+    assert!(!pair.sides[1].replicas[&DOC].contains(0));
+    assert_eq!(pair.sides[0].session.status(DOC).unwrap().applied, 1, "only the first answer");
+    pair.sides[0].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+    assert!(pair.sides[0].session.status(DOC).unwrap().applied >= last);
+}
+
+#[test]
+fn of_summaries_only_the_newest_waits_for_its_answer() {
+    let mut pair = Pair::synced();
+    pair.sides[0].hold = true;
+    for n in 0..5 {
+        pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0, 0, 0, 0, 0, 0, 0, n]);
+    }
+    assert_eq!(pair.sides[0].held.len(), 1);
+    pair.sides[0].hold = false;
+    let (id, doc, op) = pair.sides[0].held.remove(0);
+    pair.sides[0].hold = true;
+    pair.sides[0].answer(id, doc, op, NOW);
+    assert_eq!(pair.sides[0].held, [], "the next one waits until the answer is out");
+    pair.settle();
+    let newest = ReplicaOp::Diff { summary: Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 4]) };
+    assert_eq!(pair.sides[0].held.len(), 1);
+    assert_eq!(pair.sides[0].held[0].2, newest);
+}
+
+#[test]
+fn the_rest_of_a_message_whose_beginning_was_given_up_is_skipped() {
+    let mut pair = Pair::synced();
+    pair.sides[0].receive_raw(kind::UPDATE, true, 1, &[0, 0, 2, 0]);
+    let close = Close { yours: 1, code: CloseCode::Done };
+    pair.sides[0].receive_raw(kind::CLOSE, false, 0, &close.encode());
+    assert!(pair.sides[0].session.status(DOC).unwrap().is_open(), "offered again");
+    pair.sides[0].receive_raw(kind::UPDATE, true, 1, b"the middle");
+    pair.sides[0].receive_raw(kind::UPDATE, false, 1, b"and the end");
+    assert_eq!(pair.sides[0].failure(), None);
+    let header = Update::plain(2, false, Bytes::new()).header();
+    pair.sides[0].receive_raw(kind::UPDATE, false, 1, &header);
+    assert!(pair.sides[0].events.contains(&Event::Updated { doc: DOC }));
+}
+
+#[test]
+fn a_large_document_does_not_delay_a_small_one() {
+    let mut pair = Pair::new();
+    pair.sides[0].edit(DOC, 1, 1 << 20);
+    for side in &mut pair.sides {
+        side.open(DOC);
+        side.open(OTHER);
+    }
+    // Up to the point where the large answer is under way.
+    let mut frames_of_large = 0;
+    while frames_of_large < 2 {
+        for from in 0..2 {
+            if let Some(frame) = pair.sides[from].session.poll_frame() {
+                frames_of_large += usize::from(from == 0 && frame.len() > 10_000);
+                pair.sides[1 - from].receive(&frame, NOW);
+            }
+        }
+    }
+    pair.sides[0].edit(OTHER, 5, 10);
+    let mut frames = 0;
+    while !pair.sides[1].replicas.get(&OTHER).is_some_and(|replica| replica.contains(5)) {
+        let frame = pair.sides[0].session.poll_frame().unwrap();
+        pair.sides[1].receive(&frame, NOW);
+        frames += 1;
+        assert!(frames <= 4, "the small document waits for the large one");
+    }
+    pair.settle();
+    pair.assert_equal(DOC);
+    pair.assert_equal(OTHER);
+}
+
+#[test]
+fn of_awareness_only_the_newest_waits() {
+    let mut pair = Pair::synced();
+    for n in 0..100u8 {
+        pair.sides[0].session.local_awareness(DOC, vec![n; 10].into());
+    }
+    let mut frames = 0;
+    while let Some(frame) = pair.sides[0].session.poll_frame() {
+        frames += 1;
+        pair.sides[1].receive(&frame, NOW);
+    }
+    assert_eq!(frames, 1);
+    assert_eq!(pair.sides[1].replicas[&DOC].awareness().as_ref(), [99; 10]);
+}
+
+#[test]
+fn who_asks_for_summaries_without_end_is_answered_slowly() {
+    let mut pair = Pair::synced();
+    pair.sides[1].hold = true;
+    let mut diffs = 0;
+    for _ in 0..1_000 {
+        // A bare summary of nothing, on the peer's first channel.
+        pair.sides[1].receive_raw(kind::SUMMARY, false, 1, &[0, 0]);
+        let now = pair.now;
+        diffs += pair.sides[1].held.len();
+        pair.sides[1].release(now);
+        pair.sides[1].hold = true;
+        while pair.sides[1].session.poll_frame().is_some() {}
+    }
+    assert!(diffs <= SUMMARY_BURST as usize, "{diffs}");
+    assert!(pair.sides[1].session.poll_timeout().is_some());
+}
+
+#[test]
+fn half_received_messages_are_bounded_and_still_end() {
+    let docs: Vec<DocId> = (0..20).map(|n| DocId([n; 32])).collect();
+    let mut pair = Pair::new();
+    for (n, doc) in docs.iter().enumerate() {
+        pair.sides[0].edit(*doc, n as u64, 6 << 20);
+        pair.sides[0].open(*doc);
+        pair.sides[1].open(*doc);
+    }
+    let mut most = 0;
+    loop {
+        let mut moved = false;
+        for from in 0..2 {
+            if let Some(frame) = pair.sides[from].session.poll_frame() {
+                pair.sides[1 - from].receive(&frame, NOW);
+                moved = true;
+            }
+        }
+        most = most.max(pair.sides[1].session.reassembly.total());
+        if !moved {
+            break;
+        }
+    }
+    let windows = docs.len() * CREDIT_WINDOW as usize;
+    assert!(most <= MAX_REASSEMBLY + MAX_MESSAGE + windows, "{most}");
+    assert!(most > MAX_REASSEMBLY / 2, "the budget was not put to the test");
+    for doc in docs {
+        pair.assert_equal(doc);
+    }
+}
+
+#[test]
+fn fragments_fill_their_frames() {
+    let mut pair = Pair::synced();
+    pair.sides[0].edit(DOC, 1, 100_000);
+    let mut lens = Vec::new();
+    while let Some(frame) = pair.sides[0].session.poll_frame() {
+        lens.push(frame.len());
+        pair.sides[1].receive(&frame, NOW);
+    }
+    assert_eq!(lens.len(), 100_000usize.div_ceil(max_body(1)));
+}
