@@ -64,8 +64,8 @@ function explain(error: unknown, input: InitInput): VivimError {
   const from = typeof input === 'string' || input instanceof URL ? ` from ${input.toString()}` : ''
   const reason = error instanceof Error ? error.message : String(error)
   return new VivimError('WASM_LOAD',
-    `cannot load the WebAssembly module${from}: ${reason}. If your bundler moved the JavaScript away from it ` +
-    "(Vite's dev server: optimizeDeps.exclude = ['vivim-wasm']), or pass its address to init()", { cause: error })
+    `cannot load the WebAssembly module${from}: ${reason}. If a bundler moved the JavaScript away from it, tell it not to ` +
+    "(Vite before 8: optimizeDeps.exclude = ['vivim-wasm']) or pass its address to init()", { cause: error })
 }
 
 /** Tries to compile the smallest module there is. */

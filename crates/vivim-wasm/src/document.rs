@@ -192,7 +192,6 @@ impl RawDocument {
 
     /// Everything by name.
     #[wasm_bindgen(js_name = toJson, unchecked_return_type = "unknown")]
-    #[must_use]
     pub fn to_json(&self) -> JsValue {
         let value = self.replica.doc.borrow().to_value();
         value::to_js(&value)
@@ -200,7 +199,6 @@ impl RawDocument {
 
     /// What this replica has.
     #[wasm_bindgen(js_name = encodeStateVector)]
-    #[must_use]
     pub fn encode_state_vector(&self) -> Vec<u8> {
         self.replica.doc.borrow().encode_state_vector()
     }

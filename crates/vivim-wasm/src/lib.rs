@@ -38,7 +38,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The version of this module; the facade refuses to work with another one.
 #[wasm_bindgen(js_name = version)]
-#[must_use]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }

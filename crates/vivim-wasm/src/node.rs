@@ -59,7 +59,6 @@ impl RawNode {
 
     /// The node's identity, stopped or not.
     #[wasm_bindgen(js_name = peerId)]
-    #[must_use]
     pub fn peer_id(&self) -> String {
         self.peer_id.to_string()
     }
@@ -97,14 +96,12 @@ impl RawNode {
 
     /// The node at a glance; undefined if it isn't running.
     #[wasm_bindgen(unchecked_return_type = "RawNodeInfo | undefined")]
-    #[must_use]
     pub fn info(&self) -> JsValue {
         self.core.node().map_or(JsValue::UNDEFINED, |node| records::node_info(&node.info()))
     }
 
     /// Live connections.
     #[wasm_bindgen(unchecked_return_type = "RawConnection[]")]
-    #[must_use]
     pub fn connections(&self) -> JsValue {
         let connections = self.core.node().map(|node| node.connections()).unwrap_or_default();
         records::connections(&connections)
@@ -112,7 +109,6 @@ impl RawNode {
 
     /// Dials; resolves with the peer's id.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
-    #[must_use]
     pub fn connect(&self, address: &str) -> Promise {
         let (node, address) = (self.core.node(), parse_address(address));
         promise(async move { Ok(node?.connect(address?).await?.to_string().into()) })
@@ -120,7 +116,6 @@ impl RawNode {
 
     /// Closes all connections to a peer.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn disconnect(&self, peer: &str) -> Promise {
         let (node, peer) = (self.core.node(), parse_peer(peer));
         promise(async move { done(node?.disconnect(peer?).await) })
@@ -128,7 +123,6 @@ impl RawNode {
 
     /// Stores a record in the DHT.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn put(&self, key: Vec<u8>, value: Vec<u8>) -> Promise {
         let node = self.core.node();
         promise(async move { done(node?.put(key, value).await) })
@@ -136,7 +130,6 @@ impl RawNode {
 
     /// Looks a record up in the DHT.
     #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
-    #[must_use]
     pub fn get(&self, key: Vec<u8>) -> Promise {
         let node = self.core.node();
         promise(async move {
@@ -147,7 +140,6 @@ impl RawNode {
 
     /// What is known of a peer.
     #[wasm_bindgen(js_name = findPeer, unchecked_return_type = "Promise<RawPeerInfo>")]
-    #[must_use]
     pub fn find_peer(&self, peer: &str) -> Promise {
         let (node, peer) = (self.core.node(), parse_peer(peer));
         promise(async move { Ok(records::peer_info(&node?.find_peer(peer?).await?)) })
@@ -155,7 +147,6 @@ impl RawNode {
 
     /// Subscribes to a topic.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn subscribe(&self, topic: String) -> Promise {
         let node = self.core.node();
         promise(async move { done(node?.subscribe(topic).await) })
@@ -163,7 +154,6 @@ impl RawNode {
 
     /// Unsubscribes.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn unsubscribe(&self, topic: String) -> Promise {
         let node = self.core.node();
         promise(async move { done(node?.unsubscribe(topic).await) })
@@ -171,7 +161,6 @@ impl RawNode {
 
     /// Publishes on a topic.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn publish(&self, topic: String, data: Vec<u8>) -> Promise {
         let node = self.core.node();
         promise(async move { done(node?.publish(topic, data).await) })
@@ -179,7 +168,6 @@ impl RawNode {
 
     /// Accepts streams of a protocol until the handler given back is closed.
     #[wasm_bindgen(unchecked_return_type = "Promise<RawHandler>")]
-    #[must_use]
     pub fn handle(
         &self,
         protocol: String,
@@ -204,7 +192,6 @@ impl RawNode {
 
     /// Opens a stream to a connected peer.
     #[wasm_bindgen(js_name = openStream, unchecked_return_type = "Promise<RawStream>")]
-    #[must_use]
     pub fn open_stream(&self, peer: &str, protocol: String) -> Promise {
         let (node, peer) = (self.core.node(), parse_peer(peer));
         promise(async move { Ok(RawStream::new(node?.open_stream(peer?, protocol).await?).into()) })
@@ -212,7 +199,6 @@ impl RawNode {
 
     /// Measures a round trip in milliseconds.
     #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
-    #[must_use]
     pub fn ping(&self, peer: &str) -> Promise {
         let (node, peer) = (self.core.node(), parse_peer(peer));
         promise(async move { Ok((node?.ping(peer?).await?.as_secs_f64() * 1_000.0).into()) })
@@ -228,14 +214,12 @@ impl RawNode {
 
     /// What the core knows about connectivity.
     #[wasm_bindgen(unchecked_return_type = "Promise<RawDiagnosis>")]
-    #[must_use]
     pub fn diagnose(&self) -> Promise {
         let node = self.core.node();
         promise(async move { Ok(records::diagnosis(&node?.diagnose().await?)) })
     }
 
     /// A room by its name; it still has to be joined.
-    #[must_use]
     pub fn room(&self, name: String) -> RawRoom {
         RawRoom::new(Rc::clone(&self.core), name)
     }

@@ -33,14 +33,12 @@ impl RawRoom {
 impl RawRoom {
     /// The room's id in hex.
     #[wasm_bindgen(getter)]
-    #[must_use]
     pub fn id(&self) -> String {
         self.id.to_hex()
     }
 
     /// Joins it; joining twice is harmless.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn join(&self) -> Promise {
         let (node, name) = (self.core.node(), self.name.clone());
         promise(async move { done(node?.join_room(name).await.map(drop)) })
@@ -48,7 +46,6 @@ impl RawRoom {
 
     /// Leaves it.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn leave(&self) -> Promise {
         let (node, id) = (self.core.node(), self.id);
         promise(async move { done(node?.leave_room(id).await) })
@@ -56,14 +53,12 @@ impl RawRoom {
 
     /// Members besides us.
     #[wasm_bindgen(unchecked_return_type = "RawRoomPeer[]")]
-    #[must_use]
     pub fn peers(&self) -> JsValue {
         let peers = self.core.node().map(|node| node.room_peers(self.id)).unwrap_or_default();
         records::room_peers(&peers)
     }
 
     /// The place of a replica in JavaScript; it still has to be opened.
-    #[must_use]
     pub fn attachment(&self, name: String) -> RawAttachment {
         let doc = DocId::derive(&self.name, &name);
         RawAttachment { core: Rc::clone(&self.core), room: self.id, name, doc }
@@ -93,14 +88,12 @@ pub struct RawAttachment {
 impl RawAttachment {
     /// The document's id in hex.
     #[wasm_bindgen(getter, js_name = docId)]
-    #[must_use]
     pub fn doc_id(&self) -> String {
         self.doc.to_hex()
     }
 
     /// Opens the document: from now on questions come.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn open(&self) -> Promise {
         let (node, room, name) = (self.core.node(), self.room, self.name.clone());
         promise(async move { done(node?.open_document(room, name).await.map(drop)) })
@@ -113,7 +106,6 @@ impl RawAttachment {
 
     /// Closes it.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn close(&self) -> Promise {
         let (node, doc) = (self.core.node(), self.doc);
         promise(async move { done(node?.close_document(doc).await) })

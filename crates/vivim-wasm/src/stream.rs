@@ -77,28 +77,24 @@ impl RawStream {
 impl RawStream {
     /// Who is at the other end.
     #[wasm_bindgen(getter, js_name = remotePeer)]
-    #[must_use]
     pub fn remote_peer(&self) -> String {
         self.peer.clone()
     }
 
     /// What was negotiated.
     #[wasm_bindgen(getter)]
-    #[must_use]
     pub fn protocol(&self) -> String {
         self.protocol.clone()
     }
 
     /// Whether it runs over a direct connection.
     #[wasm_bindgen(getter)]
-    #[must_use]
     pub fn direct(&self) -> bool {
         self.direct
     }
 
     /// The next bytes, up to 64 KiB; undefined at the end. One read at a time.
     #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array<ArrayBuffer> | undefined>")]
-    #[must_use]
     pub fn read(&self) -> Promise {
         let reader = Rc::clone(&self.reader);
         promise(async move { reader.read().await })
@@ -129,7 +125,6 @@ impl RawStream {
 
     /// Sends everything queued and closes this direction; the other one stays open.
     #[wasm_bindgen(js_name = closeWrite, unchecked_return_type = "Promise<void>")]
-    #[must_use]
     pub fn close_write(&self) -> Promise {
         let queue = Rc::clone(&self.queue);
         let end = queue.close();
