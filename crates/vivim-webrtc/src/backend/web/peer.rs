@@ -181,37 +181,44 @@ impl PeerConnection for WebPeer {
             }
         }
         let state = self.0.state.clone();
+        // Called now and not in the steps, which wait for their turn on a busy thread.
+        let offer = begin("createOffer", raw.create_offer());
         self.spawn(async move {
-            let offer = settle("createOffer", raw.create_offer()).await?;
+            let offer = offer.await?;
             let (sdp, description) = description(RtcSdpType::Offer, &offer);
             // Reported first, so that it is on its way while ICE starts.
             state.push(PeerEvent::LocalDescription(sdp));
-            settle("setLocalDescription", raw.set_local_description(&description)).await?;
+            begin("setLocalDescription", raw.set_local_description(&description)).await?;
             Ok(())
         });
     }
 
     fn start_answer(&mut self, offer: String) {
         let (raw, state) = (self.raw(), self.0.state.clone());
+        let remote = RtcSessionDescriptionInit::new(RtcSdpType::Offer);
+        remote.set_sdp(&offer);
+        // The browser does one after the other; asking for both at once saves a turn of a busy
+        // thread.
+        let applied = begin("setRemoteDescription", raw.set_remote_description(&remote));
+        let answer = begin("createAnswer", raw.create_answer());
         self.spawn(async move {
-            let remote = RtcSessionDescriptionInit::new(RtcSdpType::Offer);
-            remote.set_sdp(&offer);
-            settle("setRemoteDescription", raw.set_remote_description(&remote)).await?;
+            applied.await?;
             state.push(PeerEvent::RemoteDescriptionApplied);
-            let answer = settle("createAnswer", raw.create_answer()).await?;
+            let answer = answer.await?;
             let (sdp, description) = description(RtcSdpType::Answer, &answer);
             state.push(PeerEvent::LocalDescription(sdp));
-            settle("setLocalDescription", raw.set_local_description(&description)).await?;
+            begin("setLocalDescription", raw.set_local_description(&description)).await?;
             Ok(())
         });
     }
 
     fn accept_answer(&mut self, answer: String) {
         let (raw, state) = (self.raw(), self.0.state.clone());
+        let remote = RtcSessionDescriptionInit::new(RtcSdpType::Answer);
+        remote.set_sdp(&answer);
+        let applied = begin("setRemoteDescription", raw.set_remote_description(&remote));
         self.spawn(async move {
-            let remote = RtcSessionDescriptionInit::new(RtcSdpType::Answer);
-            remote.set_sdp(&answer);
-            settle("setRemoteDescription", raw.set_remote_description(&remote)).await?;
+            applied.await?;
             state.push(PeerEvent::RemoteDescriptionApplied);
             Ok(())
         });
@@ -222,10 +229,9 @@ impl PeerConnection for WebPeer {
         let Some(candidate) = JSON::parse(&candidate).ok().filter(JsValue::is_object) else {
             return tracing::debug!("ignored a candidate that does not parse");
         };
-        let raw = self.raw();
+        let added = begin("addIceCandidate", self.raw().add_ice_candidate(&candidate));
         self.spawn(async move {
-            let result = settle("addIceCandidate", raw.add_ice_candidate(&candidate)).await;
-            if let Err(error) = result {
+            if let Err(error) = added.await {
                 tracing::debug!(%error, "ignored a candidate");
             }
             Ok(())
@@ -343,13 +349,18 @@ impl std::fmt::Debug for WebPeer {
     }
 }
 
-/// Waits for a step of the browser.
-async fn settle(
+/// A step that the browser has begun.
+fn begin(
     step: &'static str,
     promise: Result<Promise, JsValue>,
-) -> Result<JsValue, BackendError> {
-    let promise = promise.map_err(|thrown| failed(step, &thrown))?;
-    JsFuture::from(promise).await.map_err(|thrown| failed(step, &thrown))
+) -> impl Future<Output = Result<JsValue, BackendError>> {
+    let settled = promise.map(JsFuture::from);
+    async move {
+        match settled {
+            Ok(settled) => settled.await.map_err(|thrown| failed(step, &thrown)),
+            Err(thrown) => Err(failed(step, &thrown)),
+        }
+    }
 }
 
 /// The text of a description that the browser made, and the description to apply.
