@@ -25,6 +25,8 @@ const ECHO_ROUNDS = 1000
 const PUSH_BYTES = 32 * 1024 * 1024
 /** The first run of everything fills caches and is not counted. */
 const WARM_UP_RUNS = 1
+/** A measurement that fails this often ends the bench. */
+const ATTEMPTS = 3
 
 const { values: options } = parseArgs({
   options: { runs: { type: 'string', default: '7' }, only: { type: 'string', default: 'ours,peer,limit' } },
@@ -167,6 +169,27 @@ async function coldStarted({ a, b }, origin, { cold, coldRelay }) {
   }
 }
 
+/** Measurements that did not come to an end, by system: said at the end, whoever it was. */
+const failed = new Map()
+
+/**
+ * @template T
+ * @param {string} column
+ * @param {() => Promise<T>} measure
+ * @returns {Promise<T>}
+ */
+async function attempt(column, measure) {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await measure()
+    } catch (error) {
+      if (left === 1) throw error
+      failed.set(column, (failed.get(column) ?? 0) + 1)
+      console.error(`${column} failed and is measured again: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
+    }
+  }
+}
+
 const scope = new Scope('bench network')
 try {
   const all = await systems(scope)
@@ -180,9 +203,9 @@ try {
       const system = all[column]
       if (!system) continue
       const row = {
-        ...(await connected(browsers, origin, system)),
-        instantiate_ms: await instantiated(browsers, origin, system),
-        cold_to_sync_ms: await coldStarted(browsers, origin, system),
+        ...(await attempt(column, () => connected(browsers, origin, system))),
+        instantiate_ms: await attempt(column, () => instantiated(browsers, origin, system)),
+        cold_to_sync_ms: await attempt(column, () => coldStarted(browsers, origin, system)),
       }
       if (run < WARM_UP_RUNS) continue
       for (const [metric, value] of Object.entries(row)) samples.add(metric, column, value)
@@ -193,6 +216,7 @@ try {
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'network.json'), `${JSON.stringify(samples.report(), undefined, 2)}\n`)
   console.log(samples.table())
+  for (const [column, count] of failed) console.log(`${column}: ${count} measurements failed and were repeated`)
   console.log(`written: ${join(dir, 'network.json')}`)
 } finally {
   await scope.close()
