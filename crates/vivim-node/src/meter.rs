@@ -38,15 +38,22 @@ impl Counters {
 
 /// Counters that no connection has claimed yet. Entries of abandoned dials die with their muxer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Registry(Arc<Mutex<Vec<(PeerId, ConnectedPoint, Weak<Counters>)>>>);
+pub(crate) struct Registry(Arc<Mutex<Vec<Unclaimed>>>);
+
+#[derive(Debug)]
+struct Unclaimed {
+    peer: PeerId,
+    endpoint: ConnectedPoint,
+    counters: Weak<Counters>,
+}
 
 impl Registry {
     /// Wraps a fresh connection.
     pub(crate) fn meter<M>(&self, peer: PeerId, endpoint: ConnectedPoint, muxer: M) -> Metered<M> {
         let counters = Arc::new(Counters::default());
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.retain(|(_, _, counters)| counters.strong_count() > 0);
-        pending.push((peer, endpoint, Arc::downgrade(&counters)));
+        pending.retain(|unclaimed| unclaimed.counters.strong_count() > 0);
+        pending.push(Unclaimed { peer, endpoint, counters: Arc::downgrade(&counters) });
         Metered { muxer, counters }
     }
 
@@ -55,8 +62,8 @@ impl Registry {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pending
             .iter()
-            .position(|(p, e, _)| p == peer && e == endpoint)
-            .and_then(|i| pending.swap_remove(i).2.upgrade())
+            .position(|unclaimed| unclaimed.peer == *peer && unclaimed.endpoint == *endpoint)
+            .and_then(|i| pending.swap_remove(i).counters.upgrade())
             .unwrap_or_default()
     }
 }

@@ -348,11 +348,7 @@ impl Actor {
     fn on_session_event(&mut self, id: LinkId, peer: PeerId, event: sync::Event) {
         match event {
             // Who names a document of ours knows the room's name.
-            sync::Event::Offered { doc } => {
-                if self.has_document(doc) {
-                    self.open_on(id, doc);
-                }
-            }
+            sync::Event::Offered { doc } if self.has_document(doc) => self.open_on(id, doc),
             sync::Event::Opened { doc } => {
                 self.on_doc_opened(doc, peer);
             }

@@ -219,7 +219,7 @@ impl Actor {
                     (None, _, None) => RelayState::Disconnected,
                 },
                 last_error: relay.last_error.clone(),
-                limits: relay.limits.clone(),
+                limits: relay.limits,
             })
             .collect()
     }

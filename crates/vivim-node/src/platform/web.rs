@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use futures::future::Either;
 use libp2p::{
     Multiaddr, PeerId, Transport, core::muxing::StreamMuxerBox,
     core::transport::timeout::TransportTimeout, core::upgrade::Version, identity::Keypair,
@@ -25,24 +24,17 @@ pub(crate) fn transports(
     config: &Config,
     meters: &Registry,
 ) -> Result<Transports, StartError> {
-    let noise = || noise::Config::new(keypair).map_err(|_| StartError::Protocol("Noise"));
+    let noise = noise::Config::new(keypair).map_err(|_| StartError::Protocol("Noise"))?;
     let (relay_transport, relay) = relay::client::new(keypair.public().to_peer_id());
     // Relay before WebSocket: the latter would dial the relay itself for a circuit address.
     // WebRTC before relay: the latter would ignore `/webrtc` and make a relayed connection.
+    // One stack of upgrades for both: each costs tens of kilobytes of the package.
     let streams = relay_transport
+        .or_transport(websocket::Transport)
         .upgrade(Version::V1Lazy)
-        .authenticate(noise()?)
+        .authenticate(noise)
         .multiplex(yamux::Config::default())
-        .or_transport(
-            websocket::Transport::default()
-                .upgrade(Version::V1Lazy)
-                .authenticate(noise()?)
-                .multiplex(yamux::Config::default()),
-        )
-        .map(|either, _| match either {
-            Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
-            Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
-        });
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let meters = meters.clone();
     if !config.webrtc || !webrtc_available() {
         let transport = streams.map(move |(peer, muxer), endpoint| {

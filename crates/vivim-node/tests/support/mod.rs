@@ -1,6 +1,13 @@
 //! Native peers for the tests: a node, its pumped events, and a replica of one document.
 
-#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
 
 pub mod replica;
 
