@@ -49,12 +49,12 @@ export class NodeCore implements Lifecycle {
   #run = 0
   #suspended = false
   #unwatch: (() => void) | undefined
+  #unmourn: (() => void) | undefined
   #lastStatus: NodeStatus = 'offline'
 
   constructor(raw: RawNode, wanted: Wanted) {
     this.raw = raw
     this.#wanted = wanted
-    onPanic(error => this.#die(error))
   }
 
   get status(): NodeStatus {
@@ -68,6 +68,8 @@ export class NodeCore implements Lifecycle {
 
   start(): Promise<void> {
     if (this.#started === undefined) {
+      // Only while it is wanted: otherwise no node would ever be forgotten.
+      this.#unmourn ??= onPanic(error => this.#die(error))
       // At once, unless the last run has yet to end: what is called next finds the node running.
       const launched = this.#isStopping ? this.#stopping.then(() => this.#launch()) : this.#launch()
       const started = launched.then(() => this.#greet())
@@ -217,6 +219,11 @@ export class NodeCore implements Lifecycle {
   /** Nothing of this run is left. */
   #end(): void {
     this.#run += 1
+    // Unless it was started again meanwhile.
+    if (this.#started === undefined) {
+      this.#unmourn?.()
+      this.#unmourn = undefined
+    }
     this.topics.clear()
     this.handlers.clear()
     for (const room of [...this.rooms.values()]) room.end()
