@@ -1,5 +1,12 @@
 //! Two nodes that know each other's address.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};

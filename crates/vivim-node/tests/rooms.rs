@@ -1,5 +1,12 @@
 //! Nodes that know nothing but a relay and a room's name.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 
 use std::{sync::atomic::Ordering, time::Duration};
