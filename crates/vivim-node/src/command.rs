@@ -58,6 +58,8 @@ pub enum Command {
     LocalUpdate(DocId, Vec<u8>),
     /// This device's awareness changed.
     LocalAwareness(DocId, Vec<u8>),
+    /// The replica lost what an exchange of summaries brings again.
+    Resummarize(DocId),
     /// The platform's network came (true) or went (false).
     NetworkChanged(bool),
     /// What is known about connectivity.

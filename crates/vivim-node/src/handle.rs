@@ -323,6 +323,12 @@ impl Node {
         self.tell(Command::LocalAwareness(doc, update))
     }
 
+    /// Exchanges summaries of a document with every peer again, because the replica had to drop
+    /// something. False if the node is stopped.
+    pub fn resummarize(&self, doc: DocId) -> bool {
+        self.tell(Command::Resummarize(doc))
+    }
+
     /// Tells that the platform's network came or went: `true` redials everything at once.
     pub fn network_changed(&self, online: bool) -> bool {
         self.tell(Command::NetworkChanged(online))

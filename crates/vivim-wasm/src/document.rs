@@ -54,6 +54,11 @@ impl Replica {
         (result, changes)
     }
 
+    /// Whether the document dropped something that its peers have to be asked for again.
+    pub(crate) fn take_resync(&self) -> bool {
+        self.doc.borrow_mut().take_resync()
+    }
+
     fn edit<T, E: Into<Failure>>(
         &self,
         f: impl FnOnce(&mut Doc) -> Result<T, E>,

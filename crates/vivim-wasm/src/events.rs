@@ -60,6 +60,9 @@ pub(crate) async fn pump(
                 if let Some(replica) = replicas.get(doc) {
                     let (result, changes) = replica.answer(op);
                     node.respond(doc, id, result);
+                    if replica.take_resync() {
+                        node.resummarize(doc);
+                    }
                     changes.iter().for_each(|update| tell(applied(doc, peer, update)));
                 } else if let Some(error) = objection(&op) {
                     node.respond(doc, id, ReplicaResult::Failed(error));

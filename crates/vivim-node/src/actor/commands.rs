@@ -41,6 +41,7 @@ impl Actor {
             Command::Respond(doc, call, result) => self.on_replica(doc, call, result),
             Command::LocalUpdate(doc, update) => self.local_update(doc, update.into()),
             Command::LocalAwareness(doc, update) => self.local_awareness(doc, update.into()),
+            Command::Resummarize(doc) => self.resummarize_all(doc),
             Command::NetworkChanged(online) => self.network_changed(online),
             Command::Diagnose(reply) => drop(reply.send(Ok(self.diagnose()))),
             Command::Stop(reply) => {

@@ -83,6 +83,10 @@ impl Links {
         self.map.iter().filter(move |(_, l)| l.peer == peer).map(|(id, l)| (*id, l))
     }
 
+    pub(super) fn ids(&self) -> Vec<LinkId> {
+        self.map.keys().copied().collect()
+    }
+
     fn ids_of(&self, peer: &PeerId) -> Vec<LinkId> {
         self.of(peer).map(|(id, _)| id).collect()
     }
@@ -256,8 +260,7 @@ impl Actor {
 
     /// Withdraws a document from every stream.
     pub(super) fn withdraw(&mut self, doc: DocId) {
-        let ids: Vec<LinkId> = self.links.map.keys().copied().collect();
-        for id in ids {
+        for id in self.links.ids() {
             if let Some(link) = self.links.map.get_mut(&id) {
                 link.session.close(doc, sync::CloseCode::Done);
             }

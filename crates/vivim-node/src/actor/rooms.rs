@@ -387,6 +387,13 @@ impl Actor {
         }
     }
 
+    /// The replica had to drop something: every peer is asked again.
+    pub(super) fn resummarize_all(&mut self, doc: DocId) {
+        for id in self.links.ids() {
+            self.resummarize_on(id, doc);
+        }
+    }
+
     pub(super) fn on_room_timer(&mut self, room: RoomId) {
         if let Some(entry) = self.rooms.map.get_mut(&room) {
             entry.timer = None;
