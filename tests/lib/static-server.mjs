@@ -20,6 +20,7 @@ const TYPES = {
  * @typedef {object} Site
  * @property {Record<string, string>} [folders] URL prefix (with slashes at both ends) to folder
  * @property {Record<string, { type: string, body: string | Uint8Array }>} [answers] exact URL path to a made answer
+ * @property {Record<string, string>} [headers] of every answer
  * @property {string} [csp] the Content-Security-Policy of every answer
  * @property {string} [host] the address to listen on
  */
@@ -29,12 +30,13 @@ const TYPES = {
  * @param {Site} site
  * @returns {Promise<{ origin: string, port: number, requests: string[], close: () => Promise<void> }>}
  */
-export async function serve({ folders = {}, answers = {}, csp, host = '127.0.0.1' }) {
+export async function serve({ folders = {}, answers = {}, headers = {}, csp, host = '127.0.0.1' }) {
   /** @type {string[]} */
   const requests = []
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://host').pathname)
     requests.push(path)
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     if (csp) response.setHeader('content-security-policy', csp)
     const answer = answers[path]
     if (answer) {
