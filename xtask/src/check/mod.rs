@@ -116,6 +116,9 @@ fn docs_native(cx: &Context) -> Result<Verdict, Failure> {
 fn docs_wasm(cx: &Context) -> Result<Verdict, Failure> {
     let toolchain = WasmToolchain::ready(cx)?;
     docs(toolchain.cargo(cx))
+        // The bindings' docs are for those who work on them, and name private parts; what has
+        // public Rust docs was held to the full rule by the native run.
+        .env("RUSTDOCFLAGS", "-Dwarnings -Arustdoc::private_intra_doc_links")
         .args(["--target", TARGET, "--lib"])
         .args(WASM_PACKAGES.iter().flat_map(|name| ["--package", name]))
         .run()?;
