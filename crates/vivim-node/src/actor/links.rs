@@ -62,6 +62,13 @@ pub(super) struct SyncLink {
     timer: Option<Instant>,
 }
 
+impl SyncLink {
+    /// Whether both sides have a document open here.
+    pub(super) fn is_open(&self, doc: DocId) -> bool {
+        self.session.status(doc).is_some_and(|status| status.is_open())
+    }
+}
+
 /// All sync streams.
 #[derive(Debug, Default)]
 pub(super) struct Links {
@@ -368,6 +375,7 @@ impl Actor {
             }
             sync::Event::Closed { doc, .. } => {
                 self.emit(Event::Document(doc, DocumentEvent::Closed(peer)));
+                self.settle_departed(peer);
             }
             sync::Event::Failed(error) => self.break_link(id, &error.to_string()),
             _ => {}
@@ -433,6 +441,7 @@ impl Actor {
     fn close_link(&mut self, id: LinkId) {
         let Some(link) = self.links.map.remove(&id) else { return };
         self.stale = true;
+        self.settle_departed(link.peer);
         if self.links.of(&link.peer).next().is_none() && self.connections.is_connected(&link.peer) {
             self.timers.after(limits::ACCEPTOR_GRACE, Timer::Link(link.peer));
         }

@@ -345,9 +345,9 @@ impl Actor {
     }
 
     pub(super) fn on_member_left(&mut self, id: RoomId, peer: PeerId) {
-        // Who is still syncing with us is still there: the relay may just have restarted. If not,
-        // the probe ends the connection, and with it the membership.
-        if self.links.of(&peer).next().is_some() && self.connections.is_direct(&peer) {
+        // Who still has a document of the room open with us is still there: the relay may just have
+        // restarted. If not, the probe ends the connection, and with it the membership.
+        if self.connections.is_direct(&peer) && self.shares_document(id, &peer) {
             self.rooms.departed.insert((id, peer));
             self.probe(peer);
             return;
@@ -468,9 +468,26 @@ impl Actor {
             self.schedule_link(peer);
             return;
         }
-        let departed: Vec<RoomId> =
-            self.rooms.departed.iter().filter(|(_, p)| *p == peer).map(|(room, _)| *room).collect();
-        for room in departed {
+        self.settle_departed(peer);
+    }
+
+    /// Whether a peer has a document of a room open with us.
+    fn shares_document(&self, id: RoomId, peer: &PeerId) -> bool {
+        let Some(room) = self.rooms.map.get(&id) else { return false };
+        self.links.of(peer).any(|(_, link)| room.docs.iter().any(|doc| link.is_open(*doc)))
+    }
+
+    /// A document or a connection was closed: members whom no directory lists and who share nothing
+    /// with us any more have left.
+    pub(super) fn settle_departed(&mut self, peer: PeerId) {
+        let gone: Vec<RoomId> = self
+            .rooms
+            .departed
+            .iter()
+            .filter(|(room, p)| *p == peer && !self.shares_document(*room, p))
+            .map(|(room, _)| *room)
+            .collect();
+        for room in gone {
             self.rooms.departed.remove(&(room, peer));
             if !self.is_listed(room, &peer) {
                 self.on_member_left(room, peer);
