@@ -28,7 +28,7 @@ export interface NodeConfig {
   enableDHT?: boolean | undefined
   /** Whether topics work, and rooms of more than 8 peers. Default: true. */
   enableGossipsub?: boolean | undefined
-  /** Connections to aim for. Default: 5. */
+  /** Connections to aim for. Default: 5. Without effect yet: members of rooms are connected to anyway. */
   minConnections?: number | undefined
   /** Connections to keep at most. Default: 50. */
   maxConnections?: number | undefined

@@ -129,7 +129,9 @@ impl Config {
         self
     }
 
-    /// How many connections to aim for at least and keep at most. Defaults: 5 and 50.
+    /// How many connections to aim for at least and keep at most. Defaults: 5 and 50. Members of
+    /// joined rooms are what there is to connect to so far, and those are connected to anyway; the
+    /// lower number has no other effect yet.
     #[must_use]
     pub fn connections(mut self, min: usize, max: usize) -> Self {
         self.min_connections = min;
