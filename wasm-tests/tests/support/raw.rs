@@ -159,9 +159,12 @@ impl RawChannel {
         let _ = self.channel.send(bytes);
     }
 
-    /// Waits until there is room in the send buffer.
+    /// Waits until there is room in the send buffer, or never will be: a closed channel's buffer
+    /// doesn't drain.
     pub async fn room(&self) {
-        self.wait(|_| (self.channel.buffered_amount() < SEND_HIGH_WATER).then_some(())).await;
+        let ready =
+            |state: &State| state.closed || self.channel.buffered_amount() < SEND_HIGH_WATER;
+        self.wait(|state| ready(state).then_some(())).await;
     }
 
     pub fn is_closed(&self) -> bool {
