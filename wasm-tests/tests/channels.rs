@@ -147,9 +147,9 @@ async fn a_closed_connection_ends_the_peers_connection_and_its_waiting_streams()
     a.close().await;
     drop(ours);
     // At once, and not when ICE notices.
-    let error = within(1, b.ended()).await;
+    let error = within(3, b.ended()).await;
     assert_eq!(error, ConnectionError::Closed);
-    assert!(within(1, read).await.is_err());
+    assert!(within(3, read).await.is_err());
 }
 
 #[wasm_bindgen_test]

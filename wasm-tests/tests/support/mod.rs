@@ -32,16 +32,11 @@ use vivim_webrtc::{
 /// A stream of two browsers in one page.
 pub type Stream = stream::Stream<WebChannel>;
 
-/// How many times longer a busy machine may take than a quiet one. Only a test that hangs waits for
-/// it; what must happen soon is asserted by events.
-const PATIENCE: u64 = 5;
-
-/// Fails a test that takes far longer than it should on a quiet machine.
+/// Fails a test that takes too long.
 pub async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(seconds * PATIENCE);
-    match future::select(Box::pin(future), Delay::new(patience)).await {
+    match future::select(Box::pin(future), Delay::new(Duration::from_secs(seconds))).await {
         Either::Left((value, _)) => value,
-        Either::Right(_) => panic!("not done within {patience:?}"),
+        Either::Right(_) => panic!("not done within {seconds} s"),
     }
 }
 
