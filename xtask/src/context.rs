@@ -9,12 +9,29 @@ use crate::progress;
 
 /// The native packages, in the order of their dependencies. They are always built in one call with
 /// the same selection, because cargo would build libp2p once more for every other set of features.
-pub(crate) const NATIVE_PACKAGES: [&str; 6] =
-    ["vivim-proto", "vivim-doc", "vivim-webrtc", "vivim-node", "vivim-relay", "xtask"];
+pub(crate) const NATIVE_PACKAGES: [&str; 9] = [
+    "vivim-proto",
+    "vivim-doc",
+    "vivim-store",
+    "vivim-documents",
+    "vivim-social",
+    "vivim-webrtc",
+    "vivim-node",
+    "vivim-relay",
+    "xtask",
+];
 
 /// Everything that compiles for the browser.
-pub(crate) const WASM_PACKAGES: [&str; 5] =
-    ["vivim-proto", "vivim-doc", "vivim-webrtc", "vivim-node", "vivim-wasm"];
+pub(crate) const WASM_PACKAGES: [&str; 8] = [
+    "vivim-proto",
+    "vivim-doc",
+    "vivim-store",
+    "vivim-documents",
+    "vivim-social",
+    "vivim-webrtc",
+    "vivim-node",
+    "vivim-wasm",
+];
 
 /// Where things are.
 #[derive(Debug)]

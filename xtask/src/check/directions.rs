@@ -47,6 +47,21 @@ const RULES: &[Rule] = &[
         may_use: &["vivim-proto"],
         never_reaches: &["libp2p", "libp2p-core", "tokio", "axum"],
     },
+    Rule {
+        package: "vivim-store",
+        may_use: &["vivim-proto"],
+        never_reaches: &["yrs", "libp2p", "libp2p-core", "axum", "rusqlite"],
+    },
+    Rule {
+        package: "vivim-documents",
+        may_use: &["vivim-proto", "vivim-doc", "vivim-store", "vivim-node"],
+        never_reaches: &["axum"],
+    },
+    Rule {
+        package: "vivim-social",
+        may_use: &["vivim-doc"],
+        never_reaches: &["libp2p", "libp2p-core", "tokio", "web-sys", "axum"],
+    },
     Rule { package: "vivim-webrtc", may_use: &[], never_reaches: &["yrs", "axum"] },
     Rule {
         package: "vivim-node",
@@ -55,7 +70,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "vivim-wasm",
-        may_use: &["vivim-proto", "vivim-doc", "vivim-node"],
+        may_use: &[
+            "vivim-proto",
+            "vivim-doc",
+            "vivim-store",
+            "vivim-documents",
+            "vivim-social",
+            "vivim-node",
+        ],
         never_reaches: &["axum"],
     },
     Rule {
@@ -65,7 +87,16 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "vivim-wasm-tests",
-        may_use: &["vivim-proto", "vivim-doc", "vivim-webrtc", "vivim-node", "vivim-wasm"],
+        may_use: &[
+            "vivim-proto",
+            "vivim-doc",
+            "vivim-store",
+            "vivim-documents",
+            "vivim-social",
+            "vivim-webrtc",
+            "vivim-node",
+            "vivim-wasm",
+        ],
         never_reaches: &[],
     },
     Rule { package: "xtask", may_use: &[], never_reaches: &["libp2p", "yrs", "tokio"] },

@@ -1,0 +1,1 @@
+//! Conversations, circles, friends, follows, groups, teams, profiles and settings as documents.

@@ -1,0 +1,1 @@
+//! Durable storage of documents: SQLite natively, IndexedDB in browsers.
