@@ -13,6 +13,7 @@
 //!   any more.
 
 mod config;
+mod content;
 mod document;
 mod events;
 mod failure;
@@ -21,6 +22,7 @@ mod log;
 mod node;
 mod panic_hook;
 mod records;
+mod replica;
 mod replicas;
 mod room;
 mod stream;

@@ -9,7 +9,7 @@ use std::{
 use vivim_node::{CallId, DocId, ReplicaResult};
 use vivim_proto::sync::ReplicaError;
 
-use crate::document::Replica;
+use crate::replica::Replica;
 
 /// The replicas of one node, and the questions that JavaScript has not answered yet.
 #[derive(Debug, Default)]
