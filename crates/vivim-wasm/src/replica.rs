@@ -71,7 +71,10 @@ impl Replica {
     }
 
     /// Reads; the engine makes a text or map of this name if there is none, which is no change.
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&mut Doc) -> Result<T, EditError>) -> Result<T, JsValue> {
+    pub(crate) fn read<T>(
+        &self,
+        f: impl FnOnce(&mut Doc) -> Result<T, EditError>,
+    ) -> Result<T, JsValue> {
         f(&mut self.doc.borrow_mut()).map_err(|error| Failure::from(error).into())
     }
 
