@@ -58,6 +58,19 @@ pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// Bytes of an update's payload: a message without the largest header an update can have.
 pub const MAX_PAYLOAD: usize = MAX_MESSAGE - 8 * 1024;
 
+/// Bytes of one piece of an answer, by convention: a browser applies it in a few milliseconds.
+pub const PIECE: usize = 64 * 1024;
+
+/// Bytes of all pieces of one answer. They wait here until they are sent.
+pub const MAX_ANSWER: usize = MAX_MESSAGE;
+
+/// Pieces of one answer: four times what [`PIECE`] asks for, so that pieces may be of any size.
+pub const MAX_PIECES: usize = 4 * MAX_ANSWER / PIECE;
+
+/// Update numbers remembered per channel to tell which of the application's changes an
+/// acknowledgement means; above it every second one is forgotten, and reports get coarser.
+pub const MAX_COVERAGE_MARKS: usize = 256;
+
 /// Bytes of a summary: a state vector of some hundred thousand clients.
 pub const MAX_SUMMARY: usize = 1024 * 1024;
 

@@ -29,6 +29,18 @@
 //! Updates are numbered per channel; the receiver acknowledges, cumulatively, what its replica has
 //! applied and what it has made durable. Numbers may skip: see below.
 //!
+//! An answer may be cut into *pieces*: updates that are applied one after the other, of which only
+//! the last is marked as the answer. Each is numbered and acknowledged like any update; to the
+//! receiver the others are updates like those typed at this moment. So a large document comes in
+//! without holding the receiver's thread, and what is typed meanwhile goes before the pieces that
+//! still wait. A receiver that goes away after some pieces has them already: its next summary says
+//! so.
+//!
+//! An application that numbers its own changes (1, 2, 3, …) hears how far each peer has them, by
+//! [`Event::Reached`]. A change counts when an update that carries it is acknowledged, or the answer
+//! to a summary that was made after it; so what went past the stream, by gossip, counts after the
+//! next exchange of summaries.
+//!
 //! # Flow
 //!
 //! Messages are cut into fragments that fit a frame of 16 KiB; channels with something to send take
@@ -71,6 +83,7 @@
 //! [`SyncError::UnsupportedVersion`].
 
 mod channel;
+mod coverage;
 mod frame;
 mod inbound;
 mod message;
@@ -179,7 +192,8 @@ pub enum ReplicaOp {
         /// An awareness update of y-protocols.
         payload: Bytes,
     },
-    /// Say what is missing in a replica that has this summary. Answer [`ReplicaResult::Diff`].
+    /// Say what is missing in a replica that has this summary. Answer [`ReplicaResult::Diff`] or,
+    /// for a large one, [`ReplicaResult::Pieces`].
     Diff {
         /// The peer's summary (mode 0: state vector V1). Hostile until judged.
         summary: Bytes,
@@ -202,6 +216,11 @@ pub enum ReplicaResult {
     Diff(Bytes),
     /// It could not be done.
     Failed(ReplicaError),
+    /// What is missing there, as updates to be applied one after the other: at least one, at most
+    /// [`MAX_PIECES`](crate::limits::MAX_PIECES), together at most
+    /// [`MAX_ANSWER`](crate::limits::MAX_ANSWER) bytes. By convention a piece has at most
+    /// [`PIECE`](crate::limits::PIECE) bytes, so that the other side can take a breath between two.
+    Pieces(Vec<Bytes>),
     /// The update has been taken in and will survive a restart.
     Stored,
     /// What is here.
@@ -248,6 +267,16 @@ pub enum Event {
     },
     /// The session is dead. Drop the stream.
     Failed(SyncError),
+    /// The peer has applied or stored all of our changes up to a number that
+    /// [`Session::local_change`] or [`Session::note_change`] was given.
+    Reached {
+        /// The document.
+        doc: DocId,
+        /// The application's number of the change.
+        change: u64,
+        /// What it did with them.
+        level: AckLevel,
+    },
     /// The peer opened a document that isn't open here; a later [`Session::open`] answers it.
     Offered {
         /// The document.

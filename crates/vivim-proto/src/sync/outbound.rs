@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     AckLevel, SyncError,
+    coverage::Coverage,
     frame::{encode_parts, max_body},
     message::{Summary, Update, kind},
 };
@@ -22,18 +23,23 @@ pub(super) struct Outbound {
     summary: Option<Summary>,
     awareness: Option<Bytes>,
     updates: VecDeque<Queued>,
-    /// Bytes of live updates in `updates`; an answer is bounded by being alone.
+    /// Bytes of `updates`; an answer is bounded by being alone.
     queue_bytes: usize,
+    /// The pieces of the answer to the peer's summary, as far as they aren't sent. They get their
+    /// numbers when they are, so that what is typed meanwhile can go first.
+    answer: VecDeque<Bytes>,
     /// The queue has overflowed, and no diff that covers what was dropped has been asked for.
     dropping: bool,
     seq: u64,
     acked: [Acked; 2],
+    coverage: Coverage,
 }
 
 /// A message of which fragments have been sent, or are about to be.
 #[derive(Debug)]
 struct Sending {
     kind: u8,
+    /// The last piece of an answer.
     answer: bool,
     header: Bytes,
     payload: Bytes,
@@ -43,7 +49,6 @@ struct Sending {
 #[derive(Debug)]
 struct Queued {
     seq: u64,
-    answer: bool,
     payload: Bytes,
 }
 
@@ -88,9 +93,11 @@ impl Outbound {
             awareness: None,
             updates: VecDeque::new(),
             queue_bytes: 0,
+            answer: VecDeque::new(),
             dropping: false,
             seq: 0,
             acked: [Acked::default(); 2],
+            coverage: Coverage::default(),
         }
     }
 
@@ -99,6 +106,7 @@ impl Outbound {
         let mut next = Self::new(channel, self.max_queue_bytes);
         next.seq = self.seq;
         next.acked = self.acked;
+        next.coverage = self.coverage.clone();
         next
     }
 
@@ -106,6 +114,7 @@ impl Outbound {
     /// the peer's summary, which every sync begins with, carries it.
     pub(super) fn begin(&mut self) {
         self.dropping = false;
+        self.answer.clear();
         for acked in &mut self.acked {
             acked.gap =
                 (acked.seq < self.seq).then_some(Gap { first: acked.seq + 1, answer: None });
@@ -119,28 +128,34 @@ impl Outbound {
         if self.dropping {
             return (seq, false);
         }
-        let live = self.updates.iter().any(|update| !update.answer);
+        let live = !self.updates.is_empty();
         let full = self.queue_bytes + payload.len() > self.max_queue_bytes
             || self.updates.len() >= MAX_QUEUE_LEN;
         if payload.len() > MAX_PAYLOAD || live && full {
             self.drop_updates(seq);
         } else {
             self.queue_bytes += payload.len();
-            self.updates.push_back(Queued { seq, answer: false, payload });
+            self.updates.push_back(Queued { seq, payload });
         }
         (seq, true)
     }
 
-    /// Queues the answer to a summary of the peer.
-    pub(super) fn push_answer(&mut self, payload: Bytes) {
-        self.seq += 1;
-        let seq = self.seq;
-        self.updates.push_back(Queued { seq, answer: true, payload });
-        if !self.dropping {
-            for gap in self.acked.iter_mut().filter_map(|acked| acked.gap.as_mut()) {
-                gap.answer.get_or_insert(seq);
-            }
-        }
+    /// Queues a local update that is one of the application's numbered changes.
+    pub(super) fn push_change(&mut self, change: u64, payload: Bytes) -> (u64, bool) {
+        let (seq, news) = self.push_update(payload);
+        self.coverage.sent(seq, change);
+        (seq, news)
+    }
+
+    /// A change is in the replica, but was not sent here.
+    pub(super) fn note_change(&mut self, change: u64) {
+        self.coverage.note(change);
+    }
+
+    /// Queues the answer to a summary of the peer, as found out just now.
+    pub(super) fn push_answer(&mut self, pieces: Vec<Bytes>) {
+        self.answer = pieces.into();
+        self.coverage.answer_made();
     }
 
     /// A diff is being asked for: it will carry everything dropped so far.
@@ -151,7 +166,7 @@ impl Outbound {
     /// Whether an answer waits or is under way.
     pub(super) fn has_answer(&self) -> bool {
         self.sending.as_ref().is_some_and(|sending| sending.answer)
-            || self.updates.iter().any(|update| update.answer)
+            || !self.answer.is_empty()
     }
 
     pub(super) fn set_summary(&mut self, mut summary: Summary) {
@@ -173,6 +188,8 @@ impl Outbound {
     }
 
     /// The peer acknowledged. Returns the number up to which everything is, if that is news.
+    ///
+    /// [`reached`](Self::reached) says afterwards which of the application's changes that means.
     pub(super) fn handle_ack(
         &mut self,
         level: AckLevel,
@@ -197,7 +214,14 @@ impl Outbound {
         Ok(Some(upto))
     }
 
-    /// The number of the last local update or answer.
+    /// The last of the application's changes up to which the peer has all, if that is news.
+    pub(super) fn reached(&mut self, level: AckLevel) -> Option<u64> {
+        let upto = self.acked[level as usize].seq;
+        let both = self.acked.iter().map(|acked| acked.seq).min().unwrap_or(0);
+        self.coverage.acked(level, upto, both)
+    }
+
+    /// The number of the last local update or piece of an answer.
     pub(super) fn sent(&self) -> u64 {
         self.seq
     }
@@ -206,7 +230,7 @@ impl Outbound {
         self.acked[level as usize].seq
     }
 
-    /// Updates that wait, and the bytes of the live ones among them.
+    /// Live updates that wait, and their bytes.
     #[cfg(test)]
     pub(super) fn queued(&self) -> (usize, usize) {
         (self.updates.len(), self.queue_bytes)
@@ -243,9 +267,8 @@ impl Outbound {
 
     /// Drops what has no fragment sent yet, except an answer, and asks for a summary instead.
     fn drop_updates(&mut self, newest: u64) {
-        let oldest = self.updates.iter().find(|update| !update.answer).map(|update| update.seq);
-        let first = oldest.unwrap_or(newest);
-        self.updates.retain(|update| update.answer);
+        let first = self.updates.front().map_or(newest, |update| update.seq);
+        self.updates.clear();
         self.queue_bytes = 0;
         self.dropping = true;
         for acked in &mut self.acked {
@@ -266,18 +289,39 @@ impl Outbound {
         if let Some(payload) = self.awareness.take() {
             return Some(Sending::new(kind::AWARENESS, Bytes::new(), payload));
         }
-        let Queued { seq, answer, payload } = self.updates.pop_front()?;
-        if !answer {
+        if let Some(Queued { seq, payload }) = self.updates.pop_front() {
             self.queue_bytes -= payload.len();
+            return Some(Sending::update(Update::plain(seq, false, payload)));
         }
-        let update = Update::plain(seq, answer, payload);
-        let sending = Sending::new(kind::UPDATE, update.header(), update.payload);
-        Some(Sending { answer, ..sending })
+        let payload = self.answer.pop_front()?;
+        self.seq += 1;
+        let (seq, last) = (self.seq, self.answer.is_empty());
+        if last {
+            self.answer_numbered(seq);
+        }
+        Some(Sending::update(Update::plain(seq, last, payload)))
+    }
+
+    /// The last piece of the answer has its number: whoever acknowledges it has the whole answer,
+    /// and what the answer stands in for.
+    fn answer_numbered(&mut self, seq: u64) {
+        self.coverage.answer_sent(seq);
+        // What was dropped since the answer was asked for is not in it.
+        if !self.dropping {
+            for gap in self.acked.iter_mut().filter_map(|acked| acked.gap.as_mut()) {
+                gap.answer.get_or_insert(seq);
+            }
+        }
     }
 }
 
 impl Sending {
     fn new(kind: u8, header: Bytes, payload: Bytes) -> Self {
         Self { kind, answer: false, header, payload, offset: 0 }
+    }
+
+    fn update(update: Update) -> Self {
+        let header = update.header();
+        Self { answer: update.answer, ..Self::new(kind::UPDATE, header, update.payload) }
     }
 }

@@ -27,6 +27,7 @@ use crate::{
 ///
 /// Methods are of four kinds. *Verbs* come from the application: [`open`](Self::open),
 /// [`close`](Self::close), [`local_update`](Self::local_update),
+/// [`local_change`](Self::local_change), [`note_change`](Self::note_change),
 /// [`local_awareness`](Self::local_awareness), [`resummarize`](Self::resummarize),
 /// [`stored`](Self::stored). [`handle`](Self::handle) takes what happened.
 /// [`poll_frame`](Self::poll_frame) and [`poll_timeout`](Self::poll_timeout) say what to send and
@@ -147,6 +148,34 @@ impl Session {
             self.wake(doc);
         }
         Some(seq)
+    }
+
+    /// Like [`local_update`](Self::local_update), for a change to which the application has given a
+    /// number: [`Event::Reached`] will say when the peer has everything up to it.
+    ///
+    /// The numbers of one document count up by one.
+    pub fn local_change(&mut self, doc: DocId, change: u64, payload: Bytes) -> Option<u64> {
+        let channel = self.channels.get_mut(&doc)?;
+        if channel.link.is_none() {
+            if let Some(local) = &mut channel.local {
+                local.note_change(change);
+            }
+            return None;
+        }
+        let (seq, news) = channel.local.as_mut()?.push_change(change, payload);
+        if news {
+            self.wake(doc);
+        }
+        Some(seq)
+    }
+
+    /// The replica has all changes up to this number, which were not sent here: they were made
+    /// before the document was opened here, or went another way. The next exchange of summaries
+    /// carries what the peer is missing of them, and then [`Event::Reached`] counts them.
+    pub fn note_change(&mut self, doc: DocId, change: u64) {
+        if let Some(local) = self.channels.get_mut(&doc).and_then(|c| c.local.as_mut()) {
+            local.note_change(change);
+        }
     }
 
     /// The awareness of this device changed. Only the newest unsent one is kept, so `payload` must
@@ -389,6 +418,9 @@ impl Session {
             && let Some(seq) = local.handle_ack(level, ack.seq)?
         {
             out.push(Output::Event(Event::Acked { doc, seq, level }));
+            if let Some(change) = local.reached(level) {
+                out.push(Output::Event(Event::Reached { doc, change, level }));
+            }
         }
         Ok(())
     }

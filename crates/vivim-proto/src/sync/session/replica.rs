@@ -1,9 +1,11 @@
 //! What a replica answers, and what a session makes of it.
 
+use bytes::Bytes;
+
 use super::{Request, RequestKind, Session};
 use crate::{
     id::DocId,
-    limits::{MAX_AWARENESS, MAX_PAYLOAD, MAX_SUMMARY},
+    limits::{MAX_ANSWER, MAX_AWARENESS, MAX_PAYLOAD, MAX_PIECES, MAX_SUMMARY},
     sync::{
         CloseCode, Event, Output, ReplicaError, ReplicaResult, RequestId, channel::Channel,
         inbound::Taken, message::Summary,
@@ -45,7 +47,17 @@ impl Session {
                 if payload.len() > MAX_PAYLOAD {
                     self.abort(doc, CloseCode::TooLarge, out);
                 } else {
-                    local.push_answer(payload);
+                    local.push_answer(vec![payload]);
+                }
+            }
+            (RequestKind::Diff, ReplicaResult::Pieces(pieces)) if !pieces.is_empty() => {
+                link.diff_asked = false;
+                let total: usize = pieces.iter().map(Bytes::len).sum();
+                let largest = pieces.iter().map(Bytes::len).max().unwrap_or(0);
+                if total > MAX_ANSWER || largest > MAX_PAYLOAD || pieces.len() > MAX_PIECES {
+                    self.abort(doc, CloseCode::TooLarge, out);
+                } else {
+                    local.push_answer(pieces);
                 }
             }
             (RequestKind::Awareness, ReplicaResult::Awareness(payload)) => {
@@ -75,6 +87,7 @@ impl Session {
                 ReplicaResult::Applied
                 | ReplicaResult::Awareness(_)
                 | ReplicaResult::Diff(_)
+                | ReplicaResult::Pieces(_)
                 | ReplicaResult::Stored
                 | ReplicaResult::Summary(_),
             ) => self.close(doc, CloseCode::Done),
