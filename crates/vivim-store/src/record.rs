@@ -1,0 +1,182 @@
+//! The bytes of one record, the same in every store.
+//!
+//! ```text
+//! version (1) ‖ kind (1) ‖ length of the payload (4, little endian) ‖ checksum (8) ‖ payload
+//! ```
+//!
+//! The checksum is the first eight bytes of the SHA-256 of everything else: disks and browsers have
+//! been seen to give back the half of what they were given. The payload of a group of updates is
+//! each of them behind its length as a varint; that of a snapshot is the snapshot.
+//!
+//! Decoding believes nothing: any bytes give a record or a [`RecordError`], and nothing is reserved
+//! on the word of a length.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use vivim_proto::wire::{Reader, WireError, put_bytes};
+
+use crate::limits::{GROUP_BYTES, MAX_PAYLOAD, MAX_UPDATES_PER_RECORD};
+use crate::meta::DocumentMeta;
+
+/// Bytes of a record without its payload.
+pub const HEADER: usize = 14;
+
+/// The version of the format that this code writes, and the only one that it reads.
+const VERSION: u8 = 1;
+
+const KIND_SNAPSHOT: u8 = 1;
+const KIND_UPDATES: u8 = 2;
+const KIND_META: u8 = 3;
+
+const CHECKSUM_AT: usize = 6;
+
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Record {
+    /// What is known about a document besides its content.
+    Meta(DocumentMeta),
+    /// The whole state of a document, as it was at some time.
+    Snapshot(Bytes),
+    /// Updates that were committed together.
+    Updates(Vec<Bytes>),
+}
+
+/// Why bytes are no record, or values can't be made one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The checksum doesn't fit the rest: bytes have changed since they were written.
+    #[error("the checksum doesn't fit; bytes have changed since they were written")]
+    Checksum,
+    /// The length in the header isn't the length of what follows: a torn write.
+    #[error("{expected} bytes of payload were written, {found} are there")]
+    Length {
+        /// The length in the header.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// The record is in the place of one of another kind.
+    #[error("it is a record of another kind than belongs there")]
+    Misplaced,
+    /// The payload isn't what its kind says, in spite of the right checksum.
+    #[error("the payload can't be read: {0}")]
+    Payload(#[from] WireError),
+    /// A value is above its limit; the limit is in [`crate::limits`].
+    #[error("{size} bytes are above the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// There are fewer bytes than a header has.
+    #[error("{0} bytes are less than a record's header")]
+    Truncated(usize),
+    /// A kind that this version doesn't know.
+    #[error("the kind {0} is not known")]
+    UnknownKind(u8),
+    /// A version that this code doesn't read.
+    #[error("the version {0} is not known")]
+    UnknownVersion(u8),
+}
+
+/// The record of a whole state.
+pub fn encode_snapshot(snapshot: &[u8]) -> Result<Bytes, RecordError> {
+    encode(KIND_SNAPSHOT, snapshot)
+}
+
+/// The records of a group of updates: one, unless there are many or they are large. None for none.
+pub fn encode_updates(updates: &[Bytes]) -> Result<Vec<Bytes>, RecordError> {
+    let mut records = Vec::new();
+    let mut payload = Vec::new();
+    let mut count = 0;
+    for update in updates {
+        let is_full = count >= MAX_UPDATES_PER_RECORD || payload.len() + update.len() > GROUP_BYTES;
+        if is_full && count > 0 {
+            records.push(encode(KIND_UPDATES, &payload)?);
+            payload.clear();
+            count = 0;
+        }
+        put_bytes(&mut payload, update);
+        count += 1;
+    }
+    if count > 0 {
+        records.push(encode(KIND_UPDATES, &payload)?);
+    }
+    Ok(records)
+}
+
+/// The record of what is known about a document.
+pub fn encode_meta(meta: &DocumentMeta) -> Result<Bytes, RecordError> {
+    encode(KIND_META, &meta.encode()?)
+}
+
+/// Reads one record. Payloads share the memory of `bytes`.
+pub fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
+    let (kind, payload) = checked(bytes)?;
+    match kind {
+        KIND_SNAPSHOT => Ok(Record::Snapshot(payload)),
+        KIND_UPDATES => {
+            let mut updates = Vec::new();
+            let mut reader = Reader::new(payload.clone());
+            let mut left = payload.len();
+            while left > 0 {
+                if updates.len() == MAX_UPDATES_PER_RECORD {
+                    return Err(RecordError::Payload(WireError::Trailing(left)));
+                }
+                let update = reader.bytes(MAX_PAYLOAD)?;
+                left -= vivim_proto::wire::uvarint_len(update.len() as u64) + update.len();
+                updates.push(update);
+            }
+            Ok(Record::Updates(updates))
+        }
+        KIND_META => Ok(Record::Meta(DocumentMeta::decode(payload)?)),
+        other => Err(RecordError::UnknownKind(other)),
+    }
+}
+
+/// The kind and the payload, if length and checksum are right.
+fn checked(bytes: &Bytes) -> Result<(u8, Bytes), RecordError> {
+    let (Some(header), Some(payload)) = (bytes.first_chunk::<HEADER>(), bytes.get(HEADER..)) else {
+        return Err(RecordError::Truncated(bytes.len()));
+    };
+    let [version, kind, l0, l1, l2, l3, checksum @ ..] = *header;
+    if version != VERSION {
+        return Err(RecordError::UnknownVersion(version));
+    }
+    let expected = u32::from_le_bytes([l0, l1, l2, l3]);
+    if expected as usize != payload.len() {
+        let (expected, found) = (expected.into(), payload.len() as u64);
+        return Err(RecordError::Length { expected, found });
+    }
+    if payload.len() > MAX_PAYLOAD {
+        return Err(RecordError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD });
+    }
+    if checksum != sum(&header[..CHECKSUM_AT], payload) {
+        return Err(RecordError::Checksum);
+    }
+    Ok((kind, bytes.slice(HEADER..)))
+}
+
+fn encode(kind: u8, payload: &[u8]) -> Result<Bytes, RecordError> {
+    let too_large = RecordError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD };
+    if payload.len() > MAX_PAYLOAD {
+        return Err(too_large);
+    }
+    let length = u32::try_from(payload.len()).map_err(|_| too_large)?;
+    let mut out = Vec::with_capacity(HEADER + payload.len());
+    out.extend_from_slice(&[VERSION, kind]);
+    out.extend_from_slice(&length.to_le_bytes());
+    let checksum = sum(&out, payload);
+    out.extend_from_slice(&checksum);
+    out.extend_from_slice(payload);
+    Ok(out.into())
+}
+
+fn sum(header: &[u8], payload: &[u8]) -> [u8; 8] {
+    let hash: [u8; 32] = Sha256::new().chain_update(header).chain_update(payload).finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    [a, b, c, d, e, f, g, h]
+}
