@@ -22,6 +22,8 @@ mod meta;
 mod platform;
 pub mod policy;
 pub mod record;
+#[cfg(all(feature = "sqlite", not(target_arch = "wasm32")))]
+mod sqlite;
 mod store;
 
 pub use error::StoreError;
@@ -30,6 +32,8 @@ pub use memory::MemoryStore;
 pub use memory::faults;
 pub use meta::DocumentMeta;
 pub use platform::{MaybeSend, MaybeSync};
+#[cfg(all(feature = "sqlite", not(target_arch = "wasm32")))]
+pub use sqlite::SqliteStore;
 pub use store::{
     Content, Damage, Damaged, Listing, Loaded, RecordKey, Store, StoredRecord, Usage, Written,
 };

@@ -56,3 +56,14 @@ pub const MAX_QUARANTINE: usize = 64;
 
 /// Bytes of one damaged record that are kept.
 pub const MAX_QUARANTINED_BYTES: usize = 1024 * 1024;
+
+// SQLite -----------------------------------------------------------------------------------------
+
+/// Connections to one file: a writer and readers that don't wait for it.
+pub const SQLITE_CONNECTIONS: u32 = 4;
+
+/// How long a write waits for another process.
+pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that the write-ahead log keeps on the disk when it is done with.
+pub const SQLITE_WAL_BYTES: u64 = 4 * 1024 * 1024;

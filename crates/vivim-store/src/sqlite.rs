@@ -1,0 +1,329 @@
+//! Documents in an SQLite file.
+
+mod schema;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+use tokio::sync::{Mutex, MutexGuard};
+use vivim_proto::id::DocId;
+
+use crate::error::StoreError;
+use crate::limits::{
+    MAX_QUARANTINE, MAX_QUARANTINED_BYTES, SQLITE_BUSY_TIMEOUT, SQLITE_CONNECTIONS,
+    SQLITE_WAL_BYTES,
+};
+use crate::meta::DocumentMeta;
+use crate::record;
+use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, decode_meta};
+
+/// Documents in an SQLite file, in WAL mode with `synchronous=FULL`: what was acknowledged is on the
+/// disk. Any number of processes may use one file; they wait for each other.
+///
+/// Needs a tokio runtime.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+    /// One writer at a time here, in the order of asking; SQLite's own waiting is by polling, which
+    /// is for other processes.
+    writer: Arc<Mutex<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, readable for this user only. Brings an older one up to date.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        make_private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+            .pragma("journal_size_limit", SQLITE_WAL_BYTES.to_string())
+            // A file from elsewhere can't make functions run that its schema names.
+            .pragma("trusted_schema", "OFF");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(SQLITE_CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(failure)?;
+        schema::migrate(&pool).await?;
+        Ok(Self { pool, writer: Arc::new(Mutex::new(())) })
+    }
+
+    /// Begins a write transaction; it is rolled back when it isn't committed.
+    async fn begin(&self) -> Result<(MutexGuard<'_, ()>, Transaction<'_, Sqlite>), StoreError> {
+        let turn = self.writer.lock().await;
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
+        Ok((turn, transaction))
+    }
+}
+
+impl Store for SqliteStore {
+    async fn load(&self, doc: DocId) -> Result<Loaded, StoreError> {
+        // One transaction, so that both are of the same moment.
+        let mut transaction = self.pool.begin().await.map_err(failure)?;
+        let mut loaded = Loaded::default();
+        let meta: Option<Vec<u8>> = sqlx::query_scalar(SELECT_META)
+            .bind(id(&doc))
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        if let Some(meta) = meta {
+            loaded.put_meta(doc, &meta.into());
+        }
+        let rows: Result<Vec<(i64, Vec<u8>)>, _> = sqlx::query_as(SELECT_RECORDS)
+            .bind(id(&doc))
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failure);
+        match rows {
+            Ok(rows) => {
+                for (key, record) in rows {
+                    loaded.push(RecordKey(key.cast_unsigned()), &record.into());
+                }
+            }
+            Err(StoreError::Damaged { .. }) => {
+                load_one_by_one(&mut transaction, doc, &mut loaded).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        transaction.commit().await.map_err(failure)?;
+        Ok(loaded)
+    }
+
+    async fn append(&self, doc: DocId, updates: &[Bytes]) -> Result<Vec<Written>, StoreError> {
+        let records = record::encode_updates(updates)?;
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (_turn, mut transaction) = self.begin().await?;
+        let mut written = Vec::with_capacity(records.len());
+        for record in &records {
+            written.push(insert(&mut transaction, doc, record).await?);
+        }
+        transaction.commit().await.map_err(failure)?;
+        Ok(written)
+    }
+
+    async fn replace(
+        &self,
+        doc: DocId,
+        keys: &[RecordKey],
+        snapshot: &[u8],
+    ) -> Result<Written, StoreError> {
+        let record = record::encode_snapshot(snapshot)?;
+        let (_turn, mut transaction) = self.begin().await?;
+        remove(&mut transaction, doc, keys).await?;
+        let written = insert(&mut transaction, doc, &record).await?;
+        transaction.commit().await.map_err(failure)?;
+        Ok(written)
+    }
+
+    async fn discard(&self, doc: DocId, keys: &[RecordKey]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (_turn, mut transaction) = self.begin().await?;
+        for key in keys {
+            let kept = sqlx::query(QUARANTINE)
+                .bind(MAX_QUARANTINED_BYTES as i64)
+                .bind(key.0.cast_signed())
+                .bind(id(&doc))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failure);
+            match kept {
+                // What SQLite itself can't read can't be kept either.
+                Ok(_) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        sqlx::query("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?")
+            .bind(MAX_QUARANTINE as i64)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        remove(&mut transaction, doc, keys).await?;
+        transaction.commit().await.map_err(failure)
+    }
+
+    async fn list(&self) -> Result<Listing, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT doc, record FROM documents")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failure)?;
+        let mut listing = Listing::default();
+        for (doc, record) in rows {
+            // The schema holds ids to 32 bytes.
+            if let Ok(doc) = doc.try_into() {
+                listing.push(DocId(doc), &record.into());
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn meta(&self, doc: DocId) -> Result<Option<DocumentMeta>, StoreError> {
+        let record: Option<Vec<u8>> = sqlx::query_scalar(SELECT_META)
+            .bind(id(&doc))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failure)?;
+        Ok(record.and_then(|record| decode_meta(doc, &record.into()).ok()))
+    }
+
+    async fn put_meta(&self, meta: &DocumentMeta) -> Result<(), StoreError> {
+        let record = record::encode_meta(meta)?;
+        let (_turn, mut transaction) = self.begin().await?;
+        sqlx::query("INSERT OR REPLACE INTO documents (doc, record) VALUES (?, ?)")
+            .bind(id(&meta.doc))
+            .bind(record.as_ref())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        transaction.commit().await.map_err(failure)
+    }
+
+    async fn delete(&self, doc: DocId) -> Result<(), StoreError> {
+        let (_turn, mut transaction) = self.begin().await?;
+        for statement in [
+            "DELETE FROM records WHERE doc = ?",
+            "DELETE FROM documents WHERE doc = ?",
+            "DELETE FROM quarantine WHERE doc = ?",
+        ] {
+            let done = sqlx::query(statement).bind(id(&doc)).execute(&mut *transaction).await;
+            done.map_err(failure)?;
+        }
+        transaction.commit().await.map_err(failure)?;
+        // Gives the room back to the file system; what compaction frees is used again soon.
+        sqlx::query("PRAGMA incremental_vacuum").execute(&self.pool).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn usage(&self, doc: DocId) -> Result<Usage, StoreError> {
+        let (records, bytes): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(length(record)), 0) FROM records WHERE doc = ?",
+        )
+        .bind(id(&doc))
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failure)?;
+        Ok(Usage { records: usize::try_from(records).unwrap_or(0), bytes: bytes.cast_unsigned() })
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+const SELECT_META: &str = "SELECT record FROM documents WHERE doc = ?";
+const SELECT_RECORDS: &str = "SELECT key, record FROM records WHERE doc = ? ORDER BY key";
+const QUARANTINE: &str = "INSERT INTO quarantine (doc, key, record) \
+    SELECT doc, key, substr(record, 1, ?) FROM records WHERE key = ? AND doc = ?";
+
+/// When a page is broken SQLite gives up the whole query; this finds out which record it is.
+async fn load_one_by_one(
+    connection: &mut SqliteConnection,
+    doc: DocId,
+    loaded: &mut Loaded,
+) -> Result<(), StoreError> {
+    let keys: Vec<i64> = sqlx::query_scalar("SELECT key FROM records WHERE doc = ? ORDER BY key")
+        .bind(id(&doc))
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failure)?;
+    for number in keys {
+        let key = RecordKey(number.cast_unsigned());
+        let record: Result<Option<Vec<u8>>, _> =
+            sqlx::query_scalar("SELECT record FROM records WHERE key = ?")
+                .bind(number)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(failure);
+        match record {
+            Ok(Some(record)) => loaded.push(key, &record.into()),
+            Ok(None) => {}
+            Err(StoreError::Damaged { reason }) => {
+                loaded.push_damaged(Some(key), Damage::Unreadable(reason));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    doc: DocId,
+    record: &Bytes,
+) -> Result<Written, StoreError> {
+    let done = sqlx::query("INSERT INTO records (doc, record) VALUES (?, ?)")
+        .bind(id(&doc))
+        .bind(record.as_ref())
+        .execute(connection)
+        .await
+        .map_err(failure)?;
+    let key = RecordKey(done.last_insert_rowid().cast_unsigned());
+    Ok(Written { key, bytes: record.len() as u64 })
+}
+
+async fn remove(
+    connection: &mut SqliteConnection,
+    doc: DocId,
+    keys: &[RecordKey],
+) -> Result<(), StoreError> {
+    for key in keys {
+        sqlx::query("DELETE FROM records WHERE key = ? AND doc = ?")
+            .bind(key.0.cast_signed())
+            .bind(id(&doc))
+            .execute(&mut *connection)
+            .await
+            .map_err(failure)?;
+    }
+    Ok(())
+}
+
+fn id(doc: &DocId) -> &[u8] {
+    &doc.0
+}
+
+/// SQLite would make the file readable for everybody; its companions take after the file.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(StoreError::Io { reason: format!("{}: {error}", path.display()) }),
+    }
+}
+
+/// What an error of SQLite means for us. The numbers are SQLite's primary result codes.
+fn failure(error: sqlx::Error) -> StoreError {
+    const CORRUPT: u32 = 11;
+    const FULL: u32 = 13;
+    const NOT_A_DATABASE: u32 = 26;
+    const READONLY_DBMOVED: u32 = 1032;
+    let reason = error.to_string();
+    let code = match &error {
+        sqlx::Error::PoolClosed => return StoreError::Closed,
+        sqlx::Error::Database(database) => {
+            database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default()
+        }
+        _ => 0,
+    };
+    match (code, code & 0xff) {
+        (READONLY_DBMOVED, _) => StoreError::Gone,
+        (_, FULL) => StoreError::QuotaExceeded,
+        (_, CORRUPT | NOT_A_DATABASE) => StoreError::Damaged { reason },
+        _ => StoreError::Io { reason },
+    }
+}
