@@ -56,6 +56,12 @@ pub enum Command {
     Respond(DocId, CallId, ReplicaResult),
     /// The replica changed here.
     LocalUpdate(DocId, Vec<u8>),
+    /// The replica changed here; the application has numbered the change.
+    LocalChange(DocId, u64, Vec<u8>),
+    /// The replica has all changes up to this one, by whatever way.
+    NoteChange(DocId, u64),
+    /// Everything applied so far is durable.
+    Stored(DocId),
     /// This device's awareness changed.
     LocalAwareness(DocId, Vec<u8>),
     /// The replica lost what an exchange of summaries brings again.

@@ -141,6 +141,14 @@ pub enum RoomEvent {
 }
 
 /// What happens to a document.
+///
+/// # What can be known about a change that was made here
+///
+/// In a room of up to [`STREAMS_ROOM`](vivim_proto::limits::STREAMS_ROOM) members each change goes to
+/// each peer by its stream, and is acknowledged there within a round trip. In a larger room a small
+/// change goes by gossip, which acknowledges nothing. What a peer has of those shows in the next
+/// exchange of summaries with it (with some neighbours every ten seconds); of members with whom there
+/// is no stream nothing is ever known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DocumentEvent {
@@ -152,6 +160,21 @@ pub enum DocumentEvent {
         peer: PeerId,
         /// The number that [`crate::Node::local_update`] used on that peer's stream.
         seq: u64,
+        /// True if the peer has stored it durably, false if it has applied it.
+        stored: bool,
+    },
+    /// The exchange with this peer begins: both have the document open, on the first stream
+    /// between them that does. [`Synced`](Self::Synced) follows, and [`Closed`](Self::Closed) when
+    /// the last one has gone.
+    Opened(PeerId),
+    /// This peer has all of our numbered changes up to this one: see
+    /// [`Node::local_change`](crate::Node::local_change). After a change of streams a number may be
+    /// reported again, or a lower one.
+    Reached {
+        /// Who.
+        peer: PeerId,
+        /// The number of the change.
+        change: u64,
         /// True if the peer has stored it durably, false if it has applied it.
         stored: bool,
     },

@@ -313,7 +313,32 @@ impl Node {
         self.tell(Command::Respond(doc, id, result))
     }
 
-    /// Tells of a change that was made here. False if the node is stopped.
+    /// Tells of a change that was made here, and of its number: the changes of one document count
+    /// up by one. [`DocumentEvent::Reached`](crate::DocumentEvent::Reached) says by these numbers how
+    /// far each peer has them. The replica must contain the change already. False if the node is
+    /// stopped.
+    pub fn local_change(&self, doc: DocId, change: u64, update: Vec<u8>) -> bool {
+        self.tell(Command::LocalChange(doc, change, update))
+    }
+
+    /// Tells that the replica contains all changes up to this number, for which
+    /// [`local_change`](Self::local_change) was not called: those made before the document was
+    /// opened here. Call it when the document is open and before its first question is answered.
+    /// False if the node is stopped.
+    pub fn note_change(&self, doc: DocId, change: u64) -> bool {
+        self.tell(Command::NoteChange(doc, change))
+    }
+
+    /// Tells every peer that has the document open that whatever this replica has answered
+    /// [`Applied`](ReplicaResult::Applied) for so far will survive a restart. False if the node is
+    /// stopped.
+    pub fn stored(&self, doc: DocId) -> bool {
+        self.tell(Command::Stored(doc))
+    }
+
+    /// Tells of a change that was made here, without a number:
+    /// [`DocumentEvent::Reached`](crate::DocumentEvent::Reached) says nothing about it. False if the
+    /// node is stopped.
     pub fn local_update(&self, doc: DocId, update: Vec<u8>) -> bool {
         self.tell(Command::LocalUpdate(doc, update))
     }

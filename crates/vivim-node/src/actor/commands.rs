@@ -40,6 +40,11 @@ impl Actor {
             Command::CloseDocument(doc, reply) => drop(reply.send(self.close_document(doc))),
             Command::Respond(doc, call, result) => self.on_replica(doc, call, result),
             Command::LocalUpdate(doc, update) => self.local_update(doc, update.into()),
+            Command::LocalChange(doc, change, update) => {
+                self.local_change(doc, change, update.into());
+            }
+            Command::NoteChange(doc, change) => self.note_change(doc, change),
+            Command::Stored(doc) => self.stored(doc),
             Command::LocalAwareness(doc, update) => self.local_awareness(doc, update.into()),
             Command::Resummarize(doc) => self.resummarize_all(doc),
             Command::NetworkChanged(online) => self.network_changed(online),

@@ -5,7 +5,7 @@
 //! come over the new one. Both ends agree which of two streams is better ([`Rank`]), so crossing
 //! openings leave one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use libp2p::{PeerId, StreamProtocol, swarm::ConnectionId};
 use vivim_proto::{
@@ -76,6 +76,8 @@ pub(super) struct Links {
     next: LinkId,
     /// Peers to which a stream is being opened, with the connection.
     pub(super) opening: HashMap<PeerId, ConnectionId>,
+    /// The documents of which the application was told that they are exchanged with a peer.
+    shared: BTreeSet<(PeerId, DocId)>,
 }
 
 impl Links {
@@ -92,6 +94,27 @@ impl Links {
 
     pub(super) fn ids(&self) -> Vec<LinkId> {
         self.map.keys().copied().collect()
+    }
+
+    /// Forgets a document that was closed here, about which the application needs no event.
+    fn forget(&mut self, doc: DocId) {
+        self.shared.retain(|(_, d)| *d != doc);
+    }
+
+    /// Takes out what was exchanged with a peer and is no longer, on any stream.
+    fn take_ended(&mut self, peer: &PeerId) -> Vec<DocId> {
+        let first = (*peer, DocId([0; 32]));
+        let last = (*peer, DocId([u8::MAX; 32]));
+        let ended: Vec<DocId> = self
+            .shared
+            .range(first..=last)
+            .map(|(_, doc)| *doc)
+            .filter(|doc| !self.of(peer).any(|(_, link)| link.is_open(*doc)))
+            .collect();
+        for doc in &ended {
+            self.shared.remove(&(*peer, *doc));
+        }
+        ended
     }
 
     fn ids_of(&self, peer: &PeerId) -> Vec<LinkId> {
@@ -197,8 +220,26 @@ impl Actor {
     }
 
     pub(super) fn on_link_timer(&mut self, peer: PeerId) {
+        self.settle_shared(peer);
         if self.connections.is_connected(&peer) && self.links.of(&peer).next().is_none() {
             self.want_link(peer);
+        }
+    }
+
+    /// Tells of the documents that are no longer exchanged with a peer.
+    fn settle_shared(&mut self, peer: PeerId) {
+        for doc in self.links.take_ended(&peer) {
+            self.emit(Event::Document(doc, DocumentEvent::Closed(peer)));
+        }
+    }
+
+    /// A stream of this peer has gone. While there is another one, its documents have a moment to be
+    /// opened there: a better connection is no reason to tell of a loss.
+    fn on_link_gone(&mut self, peer: PeerId) {
+        if self.links.of(&peer).next().is_some() {
+            self.schedule_link(peer);
+        } else {
+            self.settle_shared(peer);
         }
     }
 
@@ -245,8 +286,10 @@ impl Actor {
     }
 
     fn open_on(&mut self, id: LinkId, doc: DocId) {
+        let latest = self.latest_change(doc);
         if let Some(link) = self.links.map.get_mut(&id) {
             let outputs = link.session.open(doc);
+            link.session.note_change(doc, latest);
             self.on_session_outputs(id, outputs);
         }
     }
@@ -263,10 +306,12 @@ impl Actor {
     /// Drops all streams of a peer, its connections stay.
     pub(super) fn drop_links(&mut self, peer: &PeerId) {
         self.links.map.retain(|_, l| l.peer != *peer);
+        self.settle_shared(*peer);
     }
 
     /// Withdraws a document from every stream.
     pub(super) fn withdraw(&mut self, doc: DocId) {
+        self.links.forget(doc);
         for id in self.links.ids() {
             if let Some(link) = self.links.map.get_mut(&id) {
                 link.session.close(doc, sync::CloseCode::Done);
@@ -328,6 +373,7 @@ impl Actor {
             if rank < best {
                 // Dropping it closes the writing side; what is lost the new one's summary repairs.
                 self.links.map.remove(&id);
+                self.on_link_gone(peer);
             }
         }
         if rank.direct {
@@ -361,6 +407,9 @@ impl Actor {
             sync::Event::Offered { doc } if self.has_document(doc) => self.open_on(id, doc),
             sync::Event::Opened { doc } => {
                 self.on_doc_opened(doc, peer);
+                if self.links.shared.insert((peer, doc)) {
+                    self.emit(Event::Document(doc, DocumentEvent::Opened(peer)));
+                }
             }
             sync::Event::Synced { doc } => {
                 self.hurry_upgrade(id);
@@ -370,11 +419,15 @@ impl Actor {
                 let stored = level == sync::AckLevel::Stored;
                 self.emit(Event::Document(doc, DocumentEvent::Acknowledged { peer, seq, stored }));
             }
+            sync::Event::Reached { doc, change, level } => {
+                let stored = level == sync::AckLevel::Stored;
+                self.emit(Event::Document(doc, DocumentEvent::Reached { peer, change, stored }));
+            }
             sync::Event::Updated { doc } => {
                 self.emit(Event::Document(doc, DocumentEvent::Updated(peer)));
             }
-            sync::Event::Closed { doc, .. } => {
-                self.emit(Event::Document(doc, DocumentEvent::Closed(peer)));
+            sync::Event::Closed { .. } => {
+                self.settle_shared(peer);
                 self.settle_departed(peer);
             }
             sync::Event::Failed(error) => self.break_link(id, &error.to_string()),
@@ -435,12 +488,14 @@ impl Actor {
         if let Some(link) = self.links.map.remove(&id) {
             let message = format!("{} broke the sync protocol: {reason}", link.peer);
             self.warn(WarningCode::SyncProtocol, message);
+            self.on_link_gone(link.peer);
         }
     }
 
     fn close_link(&mut self, id: LinkId) {
         let Some(link) = self.links.map.remove(&id) else { return };
         self.stale = true;
+        self.on_link_gone(link.peer);
         self.settle_departed(link.peer);
         if self.links.of(&link.peer).next().is_none() && self.connections.is_connected(&link.peer) {
             self.timers.after(limits::ACCEPTOR_GRACE, Timer::Link(link.peer));
@@ -448,9 +503,34 @@ impl Actor {
     }
 
     pub(super) fn close_links_on(&mut self, connection: ConnectionId) {
-        self.links.map.retain(|_, l| l.connection != connection);
+        let gone: Vec<PeerId> = self
+            .links
+            .map
+            .extract_if(|_, l| l.connection == connection)
+            .map(|(_, l)| l.peer)
+            .collect();
+        for peer in gone {
+            self.on_link_gone(peer);
+        }
         self.links.opening.retain(|_, c| *c != connection);
         self.fail_openings_on(connection);
+    }
+
+    /// Everything of a document that was applied so far is durable: its peers may know.
+    pub(super) fn stored(&mut self, doc: DocId) {
+        for id in self.links.ids() {
+            if let Some(link) = self.links.map.get_mut(&id) {
+                link.session.stored(doc);
+            }
+            self.pump(id);
+        }
+    }
+
+    /// A numbered change that is not sent by streams.
+    pub(super) fn note_on_links(&mut self, doc: DocId, change: u64) {
+        for link in self.links.map.values_mut() {
+            link.session.note_change(doc, change);
+        }
     }
 
     /// Runs something on every session that a peer has with us.

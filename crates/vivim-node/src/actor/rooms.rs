@@ -40,6 +40,8 @@ pub(super) struct Rooms {
     map: BTreeMap<RoomId, Room>,
     /// The room of each attached document.
     docs: HashMap<DocId, RoomId>,
+    /// The last numbered change of those whose application counts them.
+    changes: HashMap<DocId, u64>,
     topics: HashMap<TopicHash, RoomId>,
     /// Peers that the application disconnected: not dialled until they are connected again.
     shunned: BTreeSet<PeerId>,
@@ -131,6 +133,7 @@ impl Actor {
         let Some(room) = self.rooms.map.remove(&id) else { return };
         for doc in room.docs {
             self.rooms.docs.remove(&doc);
+            self.rooms.changes.remove(&doc);
             self.withdraw(doc);
         }
         self.leave_directories(id);
@@ -171,6 +174,7 @@ impl Actor {
 
     pub(super) fn close_document(&mut self, doc: DocId) -> Result<(), RoomError> {
         let Some(room) = self.rooms.docs.remove(&doc) else { return Err(RoomError::NotJoined) };
+        self.rooms.changes.remove(&doc);
         if let Some(room) = self.rooms.map.get_mut(&room) {
             room.docs.remove(&doc);
         }
@@ -220,14 +224,40 @@ impl Actor {
     // Updates ------------------------------------------------------------------------------------
 
     pub(super) fn local_update(&mut self, doc: DocId, payload: Bytes) {
-        self.send_update(doc, payload, GossipKind::Update);
+        self.send_update(doc, payload, GossipKind::Update, None);
+    }
+
+    pub(super) fn local_change(&mut self, doc: DocId, change: u64, payload: Bytes) {
+        self.send_update(doc, payload, GossipKind::Update, Some(change));
+        // Where it went by stream, this says nothing new.
+        self.note_change(doc, change);
+    }
+
+    pub(super) fn note_change(&mut self, doc: DocId, change: u64) {
+        if !self.rooms.docs.contains_key(&doc) {
+            return;
+        }
+        let latest = self.rooms.changes.entry(doc).or_default();
+        *latest = change.max(*latest);
+        self.note_on_links(doc, change);
+    }
+
+    /// The last numbered change of a document.
+    pub(super) fn latest_change(&self, doc: DocId) -> u64 {
+        self.rooms.changes.get(&doc).copied().unwrap_or(0)
     }
 
     pub(super) fn local_awareness(&mut self, doc: DocId, payload: Bytes) {
-        self.send_update(doc, payload, GossipKind::Awareness);
+        self.send_update(doc, payload, GossipKind::Awareness, None);
     }
 
-    fn send_update(&mut self, doc: DocId, payload: Bytes, kind: GossipKind) {
+    fn send_update(
+        &mut self,
+        doc: DocId,
+        payload: Bytes,
+        kind: GossipKind,
+        change: Option<u64>,
+    ) {
         let Some(id) = self.rooms.docs.get(&doc).copied() else { return };
         let Some(room) = self.rooms.map.get(&id) else { return };
         let peers: Vec<PeerId> = match room.policy.route(payload.len()) {
@@ -246,11 +276,14 @@ impl Actor {
             Route::Neighbours => self.neighbours(id),
         };
         for peer in peers {
-            self.with_sessions(&peer, |session| match kind {
-                GossipKind::Update => {
+            self.with_sessions(&peer, |session| match (kind, change) {
+                (GossipKind::Update, Some(change)) => {
+                    session.local_change(doc, change, payload.clone());
+                }
+                (GossipKind::Update, None) => {
                     session.local_update(doc, payload.clone());
                 }
-                GossipKind::Awareness => session.local_awareness(doc, payload.clone()),
+                (GossipKind::Awareness, _) => session.local_awareness(doc, payload.clone()),
             });
         }
     }
