@@ -21,8 +21,10 @@ export interface LinkHost {
   renewAwareness(): void
   reached(up: boolean): void
   synced(): void
-  opened(): void
-  acked(update: number): void
+  /** How many changes were made here so far. */
+  changes(): number
+  /** A peer has the first `changes` changes that were made here. */
+  acked(changes: number): void
   peers(change: { added: string[]; removed: string[]; peers: RoomPeer[] }): void
   /** The peers with whom the document is in step have changed. `lost` is in step no more. */
   inStep(lost: string | undefined): void
@@ -44,7 +46,6 @@ export class Link implements JsReplica {
   #closed = false
   #peers = new Set<string>()
   #asked = new Set<string>()
-  #updates = 0
   readonly #offs: (() => void)[] = []
 
   constructor(host: LinkHost) {
@@ -73,7 +74,6 @@ export class Link implements JsReplica {
     this.#host.renewAwareness()
     const place = room.openPlace(this.#host.name, this)
     this.#place = place
-    this.#host.opened()
     await place.ready
     if (!this.#closed) this.#refresh(room)
   }
@@ -100,12 +100,8 @@ export class Link implements JsReplica {
     this.#place?.awareness(encodeAwarenessUpdate(awareness, [awareness.clientID], new Map()))
   }
 
-  /** Sends an update; gives its number, or nothing if nobody can be told yet. */
-  update(update: Uint8Array): number | undefined {
-    if (this.#place === undefined) return undefined
-    this.#place.update(update)
-    this.#updates += 1
-    return this.#updates
+  update(update: Uint8Array): void {
+    this.#place?.update(update)
   }
 
   awareness(update: Uint8Array): void {

@@ -156,8 +156,9 @@ export class Tabs {
     }
     if (kind === 'hello') {
       this.#post('here', id, ...answers, { kind: 'summary', bytes: this.#host.summary() }, ...this.#awareness())
-    } else if (answers.length > 0) {
-      this.#post('rest', id, ...answers)
+    } else if (kind === 'here') {
+      // What has changed since our greeting was told to nobody: only now somebody is known to be there.
+      this.#post('rest', id, ...answers, ...this.#awareness())
     }
   }
 

@@ -8,7 +8,6 @@ import { Observable } from './observable.js'
 import { Link } from './provider-link.js'
 import { Outbox } from './provider-outbox.js'
 import { Tabs, type Tab } from './provider-tabs.js'
-import { Unsynced } from './provider-unsynced.js'
 import { firstClient } from './provider-wire.js'
 import { Room } from './room.js'
 import type { RoomPeer } from './types.js'
@@ -82,7 +81,6 @@ export class VivimProvider extends Observable<ProviderEvents> {
   readonly #ownsAwareness: boolean
   readonly #broadcasts: boolean
   readonly #outbox: Outbox
-  readonly #unsynced = new Unsynced()
   readonly #endNode: () => void
   readonly #abort = new AbortController()
   #given: Room | undefined
@@ -91,6 +89,9 @@ export class VivimProvider extends Observable<ProviderEvents> {
   #status: ProviderStatus = 'disconnected'
   #synced = false
   #whenSynced: PromiseWithResolve | undefined
+  /** Changes made here, and how many of them the one who has most of them has. */
+  #made = 0
+  #reached = 0
   #toldUnsynced = 0
   #toldStatus = ''
   #telling = false
@@ -157,7 +158,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
 
   /** How many changes made here nobody else is known to have. Changes of one batch count as one or more. */
   get unsyncedChanges(): number {
-    return this.#unsynced.count
+    return this.#made - this.#reached
   }
 
   /** How far the document is in step with others. */
@@ -231,9 +232,10 @@ export class VivimProvider extends Observable<ProviderEvents> {
         this.#setStatus('connected')
         this.#setSynced(true)
       },
-      opened: () => this.#unsynced.opened(),
-      acked: update => {
-        this.#unsynced.acknowledged(update)
+      changes: () => this.#made,
+      acked: changes => {
+        if (changes <= this.#reached) return
+        this.#reached = Math.min(changes, this.#made)
         this.#changedUnsynced()
       },
       peers: change => this.emit('peers', [change]),
@@ -357,15 +359,14 @@ export class VivimProvider extends Observable<ProviderEvents> {
     if (source === 'room') return this.#hasTabsOffline()
     // The tabs have it. Those that are online have told the room, too.
     if (source !== undefined) return !source.online && this.#link !== undefined
-    this.#unsynced.made(1)
+    this.#made += 1
     this.#changedUnsynced()
     return this.#link !== undefined || this.#hasTabs()
   }
 
   #send(update: Uint8Array): void {
     if (this.#hasTabs() || this.#hasTabsOffline()) this.#tabs?.tell({ kind: 'update', bytes: update })
-    const number = this.#link?.update(update)
-    if (number !== undefined) this.#unsynced.sent(number)
+    this.#link?.update(update)
   }
 
   #apply(update: Uint8Array, source: Source): void {

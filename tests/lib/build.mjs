@@ -27,15 +27,16 @@ export async function bundle(entry, options = {}) {
  * Bundles one page script with the package inside, as an application's build does: the package's wasm stays a file
  * where `new URL(…, import.meta.url)` finds it from `/pages/`.
  * @param {string} entry below tests/
+ * @param {import('esbuild').BuildOptions} [options]
  * @returns {Promise<Answers>}
  */
-export async function bundleWithPackage(entry) {
+export async function bundleWithPackage(entry, options = {}) {
   const { dir, manifest } = unpackedPackage()
   const alias = {
     'vivim-wasm/yjs': join(dir, browserEntry(manifest, './yjs')),
     'vivim-wasm': join(dir, browserEntry(manifest, '.')),
   }
-  const made = await bundle(entry, { alias, nodePaths: [join(TESTS, 'node_modules')] })
+  const made = await bundle(entry, { alias, nodePaths: [join(TESTS, 'node_modules')], ...options })
   for (const path of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.wasm')) continue
     // The package's modules lie in `dist`, its wasm beside that folder.
