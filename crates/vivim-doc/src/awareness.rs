@@ -111,6 +111,19 @@ impl Awareness {
         Ok(())
     }
 
+    /// Somebody else is known to have gone, without having said so.
+    pub fn remove(&mut self, client: ClientId, now: Timestamp) {
+        let id = client.get();
+        if id != self.own
+            && let Some(known) = self.clients.get_mut(&id)
+            && known.state.take().is_some()
+        {
+            // Its clock is kept for a while, so that an old update doesn't bring it back.
+            known.seen = now;
+            self.note(id, true, false);
+        }
+    }
+
     /// Gives up those who haven't been heard of, and announces the own state again if it is time.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let mut gone = Vec::new();
@@ -255,6 +268,14 @@ impl Awareness {
         };
         self.changes.insert(id, merged);
     }
+}
+
+/// Whose device made an awareness update: by convention its first entry. `None` if it has none.
+pub fn author(update: &[u8]) -> Option<ClientId> {
+    let mut cursor = Cursor { rest: update };
+    let count = cursor.count(MAX_AWARENESS_CLIENTS).ok()?;
+    let first = cursor.client().ok()?;
+    (count > 0).then(|| ClientId::from_random(first))
 }
 
 /// Checks an awareness update in the encoding of y-protocols.
