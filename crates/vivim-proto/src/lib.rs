@@ -1,5 +1,6 @@
 //! The protocols of VIVIM as pure state machines: who meets whom ([`rooms`], [`room`]) and how
-//! replicas of a document come to agree ([`sync`]).
+//! replicas of a document come to agree ([`sync`]). And [`clock`], which says what happened before
+//! what.
 //!
 //! # The shape
 //!
@@ -34,6 +35,7 @@
 //! No document engine: [`sync`] carries opaque payloads and asks a replica to judge them, so the
 //! relay, which links this crate, can't read documents. No identities either: a peer is bytes.
 
+pub mod clock;
 pub mod id;
 pub mod limits;
 pub mod room;

@@ -162,3 +162,14 @@ pub const REDIAL_MAX: Duration = Duration::from_secs(60);
 
 /// Members of one room the room machine remembers.
 pub const MAX_MEMBERS: usize = MAX_PEERS_PER_ROOM;
+
+// Vector clocks ----------------------------------------------------------------------------------
+
+/// Keys of a clock that is read from JSON: four times the devices remembered per document.
+pub const MAX_CLOCK_ENTRIES: usize = 4_096;
+
+/// Bytes of a key of a clock that is read from JSON. A DID or peer id has less than a hundred.
+pub const MAX_CLOCK_KEY: usize = 256;
+
+/// The largest count of a clock: what JavaScript's numbers hold exactly, 2⁵³ − 1.
+pub const MAX_CLOCK_COUNT: u64 = (1 << 53) - 1;
