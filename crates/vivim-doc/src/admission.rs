@@ -7,19 +7,20 @@
 //! and agrees, and keeps the rest until then. The engine never sees a block that it would have to
 //! keep waiting itself.
 //!
-//! Neighbours are mostly in the same place, so the knowledge is kept as runs: a text of a million
-//! characters is one run per author.
+//! Neighbours are mostly in the same place, so the knowledge is kept as runs: what somebody wrote in
+//! one go is one run.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
 };
 
 use vivim_proto::wire::put_uvarint;
 
 use crate::{
+    Kind, TypeId,
     limits::MAX_DOCUMENT_NESTING,
-    validate::{Block, Id, Invalid, Part, Place, walk},
+    validate::{Block, Content, Id, Invalid, Part, Place, walk},
 };
 
 /// Where everything in a document is.
@@ -35,10 +36,19 @@ pub(crate) struct History {
 struct Known {
     /// The first clock of each client that isn't known.
     states: HashMap<u64, u32>,
-    /// By the first unit of a run: its length and scope.
-    runs: BTreeMap<Id, (u32, Scope)>,
-    /// The units that are shared types.
-    types: HashSet<Id>,
+    /// By the first unit of a run.
+    runs: BTreeMap<Id, Run>,
+    /// The units that are shared types, and their kinds.
+    types: HashMap<Id, Kind>,
+}
+
+/// Units of one client in one scope, each written right after the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    len: u32,
+    scope: Scope,
+    /// The first was written right after the unit before it, which another run ends with.
+    continues: bool,
 }
 
 /// One list of items, or one key of a map, with a number.
@@ -51,10 +61,31 @@ const VOID: Scope = Scope(0);
 #[derive(Debug, Default)]
 struct Scopes {
     numbers: HashMap<ScopeKey, Scope>,
-    /// How many shared types each is in; by number, less one.
-    depths: Vec<u32>,
-    /// Those with values in them.
-    with_values: HashSet<Scope>,
+    /// By number, less one.
+    known: Vec<ScopeInfo>,
+}
+
+#[derive(Debug)]
+struct ScopeInfo {
+    key: ScopeKey,
+    /// How many shared types it is in.
+    depth: u32,
+    /// What it may hold.
+    holds: Holds,
+    /// What it has held: see [`Content::bit`].
+    content: u8,
+}
+
+/// What a list, or a key, may hold. Nobody who means well puts anything else there, and the engine
+/// isn't made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    /// The list of a root, whose kind isn't told.
+    Anything,
+    /// Text, its formats, what is embedded.
+    Text,
+    /// Values and shared types.
+    Values,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -136,11 +167,63 @@ impl History {
         self.known.state(client)
     }
 
-    /// Whether the list of a root has values among its items, as a text shouldn't.
+    /// Whether the list of a root has had values among its items, as a text shouldn't.
     pub(crate) fn has_values(&self, root: &str) -> bool {
+        self.root_content(root) & Content::Value.bit() != 0
+    }
+
+    /// Whether the list of a root has had text among its items, as a list of values shouldn't.
+    pub(crate) fn has_text(&self, root: &str) -> bool {
+        self.root_content(root) & Content::Text.bit() != 0
+    }
+
+    fn root_content(&self, root: &str) -> u8 {
         let key = ScopeKey { parent: Parent::Root(root.into()), key: None };
         let scope = self.scopes.numbers.get(&key);
-        scope.is_some_and(|scope| self.scopes.with_values.contains(scope))
+        scope.and_then(|scope| self.scopes.info(*scope)).map_or(0, |info| info.content)
+    }
+
+    /// What kind a root seems to have.
+    pub(crate) fn guess_kind(&self, root: &str) -> Option<Kind> {
+        let content = self.root_content(root);
+        let has = |kind: Content| content & kind.bit() != 0;
+        if has(Content::Text) {
+            Some(Kind::Text)
+        } else if has(Content::Value) || has(Content::Type) {
+            Some(Kind::Array)
+        } else if has(Content::Xml) {
+            Some(Kind::XmlFragment)
+        } else {
+            let of_root = |info: &ScopeInfo| {
+                info.key.key.is_some() && info.key.parent == Parent::Root(root.into())
+            };
+            self.scopes.known.iter().any(of_root).then_some(Kind::Map)
+        }
+    }
+
+    /// How many shared types those are in that are in this one.
+    pub(crate) fn depth_inside(&self, id: &TypeId) -> u32 {
+        match id.nested() {
+            None => 0,
+            Some(id) => {
+                let run = self.known.run(id);
+                run.map_or(0, |(_, run)| self.scopes.depth(run.scope)) + 1
+            }
+        }
+    }
+
+    /// The type that a nested one is in.
+    pub(crate) fn parent(&self, id: &TypeId) -> Option<TypeId> {
+        let (_, run) = self.known.run(id.nested()?)?;
+        Some(match &self.scopes.info(run.scope)?.key.parent {
+            Parent::Root(name) => TypeId::root(name),
+            Parent::Type(id) => TypeId::from_id(*id),
+        })
+    }
+
+    /// The first clock that isn't known, of each client of whom anything is.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.known.states.iter().map(|(client, clock)| (*client, *clock))
     }
 
     /// The part of a range that is known, and the rest.
@@ -206,6 +289,7 @@ impl Judge<'_> {
                 return Ok(());
             }
             let scope = self.scope(&block)?;
+            self.check_order(&block, state)?;
             self.check_known_part(block.id, state, scope)?;
             self.stage(&block, state, end, scope);
             queue.admit(&block, scope);
@@ -232,8 +316,20 @@ impl Judge<'_> {
         Ok(None)
     }
 
-    /// Where a block is, all of whose references are there.
+    /// Where a block is, all of whose references are there. One that isn't of the kind that belongs
+    /// there is nowhere.
     fn scope(&mut self, block: &Block<'_>) -> Result<Scope, Invalid> {
+        let scope = self.claimed_scope(block)?;
+        let allowed = self.history.scopes.info(scope).is_none_or(|info| {
+            !matches!(
+                (info.holds, block.content),
+                (Holds::Values, Content::Text) | (Holds::Text, Content::Value)
+            )
+        });
+        Ok(if allowed { scope } else { VOID })
+    }
+
+    fn claimed_scope(&mut self, block: &Block<'_>) -> Result<Scope, Invalid> {
         match block.place {
             Place::Beside(left, right) => {
                 let left = left.map(|id| self.known_scope(id));
@@ -241,12 +337,17 @@ impl Judge<'_> {
                 match (left, right) {
                     (Some(VOID), _) | (_, Some(VOID)) | (None, None) => Ok(VOID),
                     (Some(left), Some(right)) if left != right => Err(Invalid::Inconsistent),
+                    // An entry of a map replaces the one left of it; nothing is ever written
+                    // before another entry, and replicas wouldn't agree on where that is.
+                    (_, Some(right)) if self.history.scopes.is_keyed(right) => {
+                        Err(Invalid::Inconsistent)
+                    }
                     (Some(scope), _) | (None, Some(scope)) => Ok(scope),
                 }
             }
-            // What is in something that isn't a shared type, or is one no longer, is nowhere.
-            Place::In(parent, _) if !self.is_type(parent) => Ok(VOID),
             Place::In(parent, key) => {
+                // What is in something that isn't a shared type, or is one no longer, is nowhere.
+                let Some(kind) = self.kind(parent) else { return Ok(VOID) };
                 let outer = self.known_scope(parent);
                 if outer == VOID {
                     return Ok(VOID);
@@ -255,13 +356,41 @@ impl Judge<'_> {
                 if depth > MAX_DOCUMENT_NESTING {
                     return Err(Invalid::TooDeep);
                 }
-                Ok(self.history.scopes.number(Parent::Type(parent), key, depth))
+                let list = match kind {
+                    Kind::Text | Kind::XmlText => Holds::Text,
+                    _ => Holds::Values,
+                };
+                Ok(self.history.scopes.number(Parent::Type(parent), key, depth, list))
             }
             Place::Root(name, key) => {
-                Ok(self.history.scopes.number(Parent::Root(name.into()), key, 0))
+                let parent = Parent::Root(name.into());
+                Ok(self.history.scopes.number(parent, key, 0, Holds::Anything))
             }
             Place::Gap | Place::Void => Ok(VOID),
         }
+    }
+
+    /// Units that were written one after the other may be one item in the engine, whose order is
+    /// that of their clocks. What claims to be right of a later and left of an earlier one would be
+    /// put where the item happens to be split: elsewhere in each replica.
+    fn check_order(&self, block: &Block<'_>, state: u32) -> Result<(), Invalid> {
+        let Place::Beside(left, Some(right)) = block.place else { return Ok(()) };
+        let known = (state > block.id.clock).then(|| Id { clock: state - 1, ..block.id });
+        let Some(left) = known.or(left) else { return Ok(()) };
+        if left.client != right.client || left.clock < right.clock {
+            return Ok(());
+        }
+        let mut id = left;
+        while let Some((start, run)) = self.run(id) {
+            if start.clock <= right.clock {
+                return Err(Invalid::Inconsistent);
+            }
+            if !run.continues {
+                break;
+            }
+            id.clock = start.clock - 1;
+        }
+        Ok(())
     }
 
     /// A block may begin with units that are known, if it says of them what is known: the engine
@@ -269,9 +398,8 @@ impl Judge<'_> {
     fn check_known_part(&self, from: Id, state: u32, scope: Scope) -> Result<(), Invalid> {
         let mut id = from;
         while id.clock < state {
-            let run = self.staged.run(id).or_else(|| self.history.known.run(id));
-            match run {
-                Some((end, known)) if known == scope => id.clock = end,
+            match self.run(id) {
+                Some((start, run)) if run.scope == scope => id.clock = start.clock + run.len,
                 _ => return Err(Invalid::Inconsistent),
             }
         }
@@ -280,13 +408,15 @@ impl Judge<'_> {
 
     fn stage(&mut self, block: &Block<'_>, state: u32, end: u32, scope: Scope) {
         let from = Id { clock: state, ..block.id };
-        self.staged.insert(from, end - state, scope);
-        if block.is_type {
-            self.staged.types.insert(block.id);
+        let before = from.clock.checked_sub(1).map(|clock| Id { clock, ..from });
+        let continues = state > block.id.clock
+            || matches!(block.place, Place::Beside(left, _) if left.is_some() && left == before)
+            || scope == VOID;
+        self.staged.insert(from, Run { len: end - state, scope, continues });
+        if let Some(kind) = block.is_type {
+            self.staged.types.insert(block.id, kind);
         }
-        if block.is_value {
-            self.history.scopes.with_values.insert(scope);
-        }
+        self.history.scopes.note(scope, block.content);
     }
 
     fn state(&self, client: u64) -> u32 {
@@ -295,12 +425,16 @@ impl Judge<'_> {
     }
 
     fn known_scope(&self, id: Id) -> Scope {
-        let run = self.staged.run(id).or_else(|| self.history.known.run(id));
-        run.map_or(VOID, |(_, scope)| scope)
+        self.run(id).map_or(VOID, |(_, run)| run.scope)
     }
 
-    fn is_type(&self, id: Id) -> bool {
-        self.staged.types.contains(&id) || self.history.known.types.contains(&id)
+    fn run(&self, id: Id) -> Option<(Id, Run)> {
+        self.staged.run(id).or_else(|| self.history.known.run(id))
+    }
+
+    fn kind(&self, id: Id) -> Option<Kind> {
+        let staged = self.staged.types.get(&id);
+        staged.or_else(|| self.history.known.types.get(&id)).copied()
     }
 }
 
@@ -309,48 +443,66 @@ impl Known {
         self.states.get(&client).copied().unwrap_or(0)
     }
 
-    /// The end and the scope of the run that a unit is in.
-    fn run(&self, id: Id) -> Option<(u32, Scope)> {
-        let (start, (len, scope)) = self.runs.range(..=id).next_back()?;
-        let is_in = start.client == id.client && id.clock - start.clock < *len;
-        is_in.then_some((start.clock + len, *scope))
+    /// The run that a unit is in, and the run's first unit.
+    fn run(&self, id: Id) -> Option<(Id, Run)> {
+        let (start, run) = self.runs.range(..=id).next_back()?;
+        let is_in = start.client == id.client && id.clock - start.clock < run.len;
+        is_in.then_some((*start, *run))
     }
 
     /// Adds what comes next of one client.
-    fn insert(&mut self, from: Id, len: u32, scope: Scope) {
-        self.states.insert(from.client, from.clock + len);
-        if let Some((start, (run, of))) = self.runs.range_mut(..=from).next_back()
+    fn insert(&mut self, from: Id, run: Run) {
+        self.states.insert(from.client, from.clock + run.len);
+        if run.continues
+            && let Some((start, before)) = self.runs.range_mut(..=from).next_back()
             && start.client == from.client
-            && start.clock + *run == from.clock
-            && *of == scope
+            && start.clock + before.len == from.clock
+            && before.scope == run.scope
         {
-            *run += len;
+            before.len += run.len;
             return;
         }
-        self.runs.insert(from, (len, scope));
+        self.runs.insert(from, run);
     }
 
     fn extend(&mut self, staged: Self) {
-        for (from, (len, scope)) in staged.runs {
-            self.insert(from, len, scope);
+        for (from, run) in staged.runs {
+            self.insert(from, run);
         }
         self.types.extend(staged.types);
     }
 }
 
 impl Scopes {
-    fn number(&mut self, parent: Parent, key: Option<&str>, depth: u32) -> Scope {
+    fn number(&mut self, parent: Parent, key: Option<&str>, depth: u32, list: Holds) -> Scope {
         let key = ScopeKey { parent, key: key.map(Into::into) };
-        let next = Scope(self.depths.len() as u32 + 1);
-        *self.numbers.entry(key).or_insert_with(|| {
-            self.depths.push(depth);
-            next
-        })
+        if let Some(scope) = self.numbers.get(&key) {
+            return *scope;
+        }
+        let holds = if key.key.is_some() { Holds::Values } else { list };
+        self.known.push(ScopeInfo { key: key.clone(), depth, holds, content: 0 });
+        let scope = Scope(self.known.len() as u32);
+        self.numbers.insert(key, scope);
+        scope
+    }
+
+    fn info(&self, scope: Scope) -> Option<&ScopeInfo> {
+        self.known.get(scope.0.checked_sub(1)? as usize)
+    }
+
+    fn is_keyed(&self, scope: Scope) -> bool {
+        self.info(scope).is_some_and(|info| info.key.key.is_some())
+    }
+
+    fn note(&mut self, scope: Scope, content: Content) {
+        let at = scope.0.checked_sub(1).map(|at| at as usize);
+        if let Some(info) = at.and_then(|at| self.known.get_mut(at)) {
+            info.content |= content.bit();
+        }
     }
 
     fn depth(&self, scope: Scope) -> u32 {
-        let at = scope.0.checked_sub(1).and_then(|at| self.depths.get(at as usize));
-        at.copied().unwrap_or(0)
+        self.info(scope).map_or(0, |info| info.depth)
     }
 }
 

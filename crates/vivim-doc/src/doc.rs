@@ -1,48 +1,60 @@
-//! A document: its edits, its states, and the updates in between.
+//! A document: its states, and the updates in between.
 
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use yrs::{
-    Array, GetString, Map, MapRef, OffsetKind, Options, Out, ReadTxn, StateVector, Text, TextRef,
-    Transact, TransactionMut, Update, WriteTxn,
-    types::ToJson,
+    OffsetKind, Options, ReadTxn, StateVector, Transact, Transaction, TransactionMut, Update,
+    branch::BranchPtr,
     updates::{decoder::Decode, encoder::Encode},
 };
 
 use crate::{
-    Awareness, Value,
+    Awareness, Kind, TypeId,
     admission::{Admitted, History, Waiting},
+    change::Group,
     error::{ApplyError, EditError, SummaryError},
-    limits::{MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATE, MAX_UPDATES_QUEUED},
+    limits::{
+        MAX_DOCUMENT_NESTING, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATES_QUEUED,
+    },
+    types::kind_of,
     validate::{self, Block, MAX_CLIENT, Part, Place},
 };
 
-/// A document of text and maps, compatible with Yjs.
+/// A document of shared types, compatible with Yjs.
 ///
-/// Text and maps are found by name and exist as soon as they are asked for. One name has one kind.
+/// Its roots are found by name ([`root`](Self::root)) and exist as soon as they are asked for. One
+/// name has one kind. Other types are nested in them. Each operation takes the [`TypeId`] of the type
+/// that it is about and commits itself: what is read next is current.
 ///
 /// ```
-/// use vivim_doc::{ClientId, Doc, Value};
+/// use vivim_doc::{ClientId, Doc, Entry, Kind, Value};
 ///
 /// let mut ours = Doc::new(ClientId::from_random(1));
 /// let mut theirs = Doc::new(ClientId::from_random(2));
-/// ours.text_insert("body", 0, "hello")?;
-/// theirs.map_set("meta", "title", &Value::String("greeting".into()))?;
+/// let people = ours.root(Kind::Map, "people")?;
+/// let ann = ours.entry_set_type(&people, "ann", Kind::Map)?;
+/// ours.entry_set(&ann, "age", &Value::Number(41.0))?;
 /// for update in ours.take_updates() {
 ///     theirs.apply_update(&update.payload)?;
 /// }
-/// assert_eq!(theirs.text("body")?, "hello");
+/// // Both sides agree on the names of nested types.
+/// assert_eq!(theirs.entry_get(&ann, "age")?, Some(Entry::Value(Value::Number(41.0))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// For the simplest cases there are operations that take a root's name, such as
+/// [`text_insert`](Self::text_insert) and [`map_set`](Self::map_set).
 pub struct Doc {
-    engine: yrs::Doc,
-    client: ClientId,
-    kinds: HashMap<Box<str>, Kind>,
+    pub(crate) engine: yrs::Doc,
+    pub(crate) client: ClientId,
+    /// The kinds of the roots that were asked for here.
+    pub(crate) kinds: HashMap<Box<str>, Kind>,
     updates: VecDeque<DocUpdate>,
-    history: History,
+    pub(crate) history: History,
     /// Updates that wait for something, oldest first.
     pending: Vec<Waiting>,
+    pub(crate) group: Group,
     resync: bool,
     given_up: bool,
     awareness: Awareness,
@@ -53,6 +65,15 @@ pub struct Doc {
 /// Two replicas with one id destroy each other's edits, so make a new random one for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u64);
+
+/// How a document is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocOptions {
+    /// Keep deleted content, so that the document can be shown as it was at any
+    /// [`snapshot`](Doc::snapshot). Others can then still be told of it.
+    pub keep_deleted: bool,
+}
 
 /// A change that was made to a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +91,6 @@ pub enum Origin {
     Local,
     /// An update that was applied.
     Remote,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Map,
-    Text,
 }
 
 /// What an update without a change looks like.
@@ -96,9 +111,15 @@ impl ClientId {
 impl Doc {
     /// An empty document.
     pub fn new(client: ClientId) -> Self {
+        Self::with_options(client, DocOptions::default())
+    }
+
+    /// An empty document that is kept in other ways than usual.
+    pub fn with_options(client: ClientId, options: DocOptions) -> Self {
         let options = Options {
             client_id: yrs::ClientID::new(client.0),
             offset_kind: OffsetKind::Utf16,
+            skip_gc: options.keep_deleted,
             ..Options::default()
         };
         Self {
@@ -108,6 +129,7 @@ impl Doc {
             updates: VecDeque::new(),
             history: History::default(),
             pending: Vec::new(),
+            group: Group::default(),
             resync: false,
             given_up: false,
             awareness: Awareness::new(client),
@@ -122,80 +144,6 @@ impl Doc {
     /// Who is there: names, cursors.
     pub fn awareness(&mut self) -> &mut Awareness {
         &mut self.awareness
-    }
-
-    /// Inserts into a text, at a position in UTF-16 units.
-    pub fn text_insert(&mut self, name: &str, index: u32, text: &str) -> Result<(), EditError> {
-        if text.len() > MAX_UPDATE / 2 {
-            return Err(EditError::TooLarge(text.len()));
-        }
-        self.edit_text(name, |txn, root| {
-            check_bounds(index.into(), root.len(txn))?;
-            if !text.is_empty() {
-                root.insert(txn, index, text);
-            }
-            Ok(())
-        })
-    }
-
-    /// Deletes from a text `len` UTF-16 units.
-    pub fn text_delete(&mut self, name: &str, index: u32, len: u32) -> Result<(), EditError> {
-        // A hostile peer may have put values into the text. The engine counts them in a text's
-        // length, but only a list's way of deleting can delete them.
-        let has_values = self.history.has_values(name);
-        self.edit_text(name, |txn, root| {
-            check_bounds(u64::from(index) + u64::from(len), root.len(txn))?;
-            if len == 0 {
-                return Ok(());
-            }
-            if has_values {
-                txn.get_or_insert_array(name).remove_range(txn, index, len);
-            } else {
-                root.remove_range(txn, index, len);
-            }
-            Ok(())
-        })
-    }
-
-    /// A text as a string.
-    pub fn text(&mut self, name: &str) -> Result<String, EditError> {
-        self.edit_text(name, |txn, root| Ok(root.get_string(txn)))
-    }
-
-    /// The length of a text in UTF-16 units.
-    pub fn text_len(&mut self, name: &str) -> Result<u32, EditError> {
-        self.edit_text(name, |txn, root| Ok(root.len(txn)))
-    }
-
-    /// Sets an entry of a map.
-    pub fn map_set(&mut self, name: &str, key: &str, value: &Value) -> Result<(), EditError> {
-        check_name(key)?;
-        let value = value.to_any()?;
-        self.edit_map(name, |txn, root| {
-            root.insert(txn, key, value);
-            Ok(())
-        })
-    }
-
-    /// An entry of a map. A nested shared type is read as its JSON.
-    pub fn map_get(&mut self, name: &str, key: &str) -> Result<Option<Value>, EditError> {
-        self.edit_map(name, |txn, root| Ok(root.get(txn, key).map(|out| read(&out, txn))))
-    }
-
-    /// Deletes an entry of a map. False if there was none.
-    pub fn map_delete(&mut self, name: &str, key: &str) -> Result<bool, EditError> {
-        self.edit_map(name, |txn, root| Ok(root.remove(txn, key).is_some()))
-    }
-
-    /// A whole map.
-    pub fn map(&mut self, name: &str) -> Result<Value, EditError> {
-        self.edit_map(name, |txn, root| Ok(root.to_json(txn).into()))
-    }
-
-    /// The whole document: a record of its roots. A root that came from elsewhere and that this
-    /// replica hasn't asked for by kind is [`Value::Undefined`].
-    pub fn to_value(&self) -> Value {
-        self.engine.to_json(&self.engine.transact()).into()
     }
 
     /// What this replica has, in encoding V1.
@@ -258,57 +206,70 @@ impl Doc {
         !self.pending.is_empty()
     }
 
-    fn edit_text<R>(
-        &mut self,
-        name: &str,
-        f: impl FnOnce(&mut TransactionMut<'_>, TextRef) -> Result<R, EditError>,
+    /// Reads from a shared type.
+    pub(crate) fn read<R>(
+        &self,
+        id: &TypeId,
+        of: &[Kind],
+        f: impl FnOnce(&Transaction<'_>, BranchPtr) -> Result<R, EditError>,
     ) -> Result<R, EditError> {
-        self.edit(name, Kind::Text, |txn| {
-            let root = txn.get_or_insert_text(name);
-            f(txn, root)
-        })
+        let txn = self.engine.transact();
+        let branch = resolve(&self.kinds, &txn, id, of)?;
+        self.check_content(id, of)?;
+        f(&txn, branch)
     }
 
-    fn edit_map<R>(
+    /// Changes a shared type. One call is one transaction of the engine and one update.
+    pub(crate) fn write<R>(
         &mut self,
-        name: &str,
-        f: impl FnOnce(&mut TransactionMut<'_>, MapRef) -> Result<R, EditError>,
-    ) -> Result<R, EditError> {
-        self.edit(name, Kind::Map, |txn| {
-            let root = txn.get_or_insert_map(name);
-            f(txn, root)
-        })
-    }
-
-    fn edit<R>(
-        &mut self,
-        name: &str,
-        kind: Kind,
-        f: impl FnOnce(&mut TransactionMut<'_>) -> Result<R, EditError>,
+        id: &TypeId,
+        of: &[Kind],
+        f: impl FnOnce(&mut TransactionMut<'_>, BranchPtr) -> Result<R, EditError>,
     ) -> Result<R, EditError> {
         if self.given_up {
             return Err(EditError::GivenUp);
         }
-        check_name(name)?;
-        match self.kinds.get(name) {
-            Some(known) if *known != kind => return Err(EditError::WrongKind),
-            Some(_) => {}
-            None => drop(self.kinds.insert(name.into(), kind)),
+        self.check_content(id, of)?;
+        if self.history.depth_inside(id) > MAX_DOCUMENT_NESTING {
+            return Err(EditError::TooDeep);
         }
         let mut txn = self.engine.transact_mut();
-        let result = f(&mut txn);
+        let branch = resolve(&self.kinds, &txn, id, of)?;
+        let result = f(&mut txn, branch);
         txn.commit();
         let change = txn.encode_update_v1();
         drop(txn);
-        if change != EMPTY_UPDATE && self.history.admit(&change).is_err() {
-            // The engine has written what can't be read back.
-            self.given_up = true;
-        }
-        self.publish(change, Origin::Local);
+        self.take_in(change);
         result
     }
 
-    fn publish(&mut self, change: Vec<u8>, origin: Origin) {
+    /// Notes a change that the engine has made of its own accord or at the user's will.
+    pub(crate) fn take_in(&mut self, change: Vec<u8>) {
+        if change == EMPTY_UPDATE {
+            return;
+        }
+        if self.history.admit(&change).is_err() {
+            // The engine has written what can't be read back.
+            self.given_up = true;
+        }
+        if let Some(change) = self.group.add(change) {
+            self.publish(change, Origin::Local);
+        }
+    }
+
+    /// A root's list may hold what its kind doesn't allow, if a hostile peer has put it there; the
+    /// engine reads text in a list of values wrongly, and can't end.
+    fn check_content(&self, id: &TypeId, of: &[Kind]) -> Result<(), EditError> {
+        let is_list = of.iter().any(|kind| {
+            matches!(kind, Kind::Array | Kind::XmlElement | Kind::XmlFragment)
+        });
+        match id.root_name() {
+            Some(name) if is_list && self.history.has_text(name) => Err(EditError::WrongKind),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn publish(&mut self, change: Vec<u8>, origin: Origin) {
         if change == EMPTY_UPDATE {
             return;
         }
@@ -392,15 +353,30 @@ impl std::fmt::Debug for Doc {
     }
 }
 
-fn read(out: &Out, txn: &TransactionMut<'_>) -> Value {
-    out.to_json(txn).into()
+/// Finds a shared type that is there and of one of these kinds.
+pub(crate) fn resolve<T: ReadTxn>(
+    kinds: &HashMap<Box<str>, Kind>,
+    txn: &T,
+    id: &TypeId,
+    of: &[Kind],
+) -> Result<BranchPtr, EditError> {
+    let branch = id.branch_id().get_branch(txn).ok_or(EditError::Gone)?;
+    if branch.is_deleted() {
+        return Err(EditError::Gone);
+    }
+    let kind = match id.root_name() {
+        Some(name) => kinds.get(name).copied(),
+        None => kind_of(branch),
+    };
+    let kind = kind.ok_or(EditError::Gone)?;
+    if of.contains(&kind) { Ok(branch) } else { Err(EditError::WrongKind) }
 }
 
-fn check_name(name: &str) -> Result<(), EditError> {
+pub(crate) fn check_name(name: &str) -> Result<(), EditError> {
     if name.len() > MAX_NAME { Err(EditError::NameTooLong(name.len())) } else { Ok(()) }
 }
 
-fn check_bounds(position: u64, len: u32) -> Result<(), EditError> {
+pub(crate) fn check_bounds(position: u64, len: u32) -> Result<(), EditError> {
     if position > len.into() { Err(EditError::OutOfBounds { position, len }) } else { Ok(()) }
 }
 

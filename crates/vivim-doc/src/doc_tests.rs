@@ -7,6 +7,7 @@ use vivim_proto::{
 };
 
 use super::*;
+use crate::Value;
 
 fn doc(client: u64) -> Doc {
     Doc::new(ClientId::from_random(client))

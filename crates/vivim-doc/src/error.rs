@@ -28,22 +28,28 @@ pub enum ApplyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The name is in use for another kind of shared type in this replica. Use another name.
-    #[error("a shared type of another kind has this name")]
+    /// The operation is not one of this kind of shared type, or the name is in use for another kind in
+    /// this replica, or holds what its kind doesn't allow.
+    #[error("a shared type of another kind")]
     WrongKind,
+    /// The shared type is not there: it was deleted, or hasn't come yet, or is a root that wasn't
+    /// asked for by [`Doc::root`](crate::Doc::root).
+    #[error("the shared type is not there")]
+    Gone,
     /// A name or key is longer than [`MAX_NAME`](crate::limits::MAX_NAME).
     #[error("a name or key of {0} bytes is too long")]
     NameTooLong(usize),
-    /// A position is behind the end of the text.
-    #[error("position {position} is behind the end of a text of {len} UTF-16 units")]
+    /// A position is behind the end of the text (in UTF-16 units) or list.
+    #[error("position {position} is behind the end, which is at {len}")]
     OutOfBounds {
         /// The position, or the end of the range.
         position: u64,
-        /// The length of the text.
+        /// The length of the text or list.
         len: u32,
     },
-    /// The value is nested deeper than [`MAX_NESTING`](crate::limits::MAX_NESTING).
-    #[error("the value is nested too deep")]
+    /// The value is nested deeper than [`MAX_NESTING`](crate::limits::MAX_NESTING), or the shared type
+    /// deeper than [`MAX_DOCUMENT_NESTING`](crate::limits::MAX_DOCUMENT_NESTING).
+    #[error("nested too deep")]
     TooDeep,
     /// What is to be inserted is larger than an update may be. Insert it in pieces.
     #[error("{0} bytes are too much for one edit")]

@@ -24,17 +24,29 @@
 //! Positions and lengths in text are UTF-16 code units, as in JavaScript and as Yjs counts.
 
 mod admission;
+mod array;
 pub mod awareness;
+mod change;
 mod doc;
 mod error;
 pub mod limits;
+mod map;
 mod replica;
+mod text;
+mod types;
+mod typing;
 pub mod validate;
 mod value;
+mod whole;
+mod xml;
 
 pub use self::{
     awareness::Awareness,
-    doc::{ClientId, Doc, DocUpdate, Origin},
+    change::merge as merge_own_updates,
+    doc::{ClientId, Doc, DocOptions, DocUpdate, Origin},
     error::{ApplyError, EditError, SummaryError},
+    text::TextOp,
+    types::{Attributes, Entry, Kind, ParseTypeIdError, TypeId},
+    typing::Typing,
     value::Value,
 };

@@ -44,6 +44,12 @@ pub const MAX_PENDING_UPDATES: usize = 1024;
 /// [`Doc::take_resync`](crate::Doc::take_resync) asks for an exchange of summaries instead.
 pub const MAX_UPDATES_QUEUED: usize = 4 * 1024;
 
+/// Bytes of the edits of one change. Beyond it, what there is goes out as an update of its own.
+pub const MAX_GROUP: usize = 1024 * 1024;
+
+/// UTF-16 units that [`Typing`](crate::Typing) holds back before it writes them.
+pub const MAX_RUN: usize = 16 * 1024;
+
 /// Clients whose awareness is remembered.
 pub const MAX_AWARENESS_CLIENTS: usize = 1024;
 

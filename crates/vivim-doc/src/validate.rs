@@ -8,10 +8,10 @@ use std::collections::HashSet;
 
 use vivim_proto::wire::{WireError, read_uvarint};
 
-use crate::limits::{
+use crate::{Kind, limits::{
     MAX_BLOCKS, MAX_CLIENTS, MAX_NAME, MAX_NESTING, MAX_STATE_VECTOR, MAX_SUBDOCUMENTS, MAX_UPDATE,
     MAX_VALUES,
-};
+}};
 
 /// The largest client id: what a JavaScript number holds exactly.
 pub(crate) const MAX_CLIENT: u64 = (1 << 53) - 1;
@@ -108,12 +108,39 @@ pub(crate) struct Block<'a> {
     pub(crate) id: Id,
     pub(crate) len: u32,
     pub(crate) place: Place<'a>,
-    /// The block is a shared type.
-    pub(crate) is_type: bool,
-    /// The block is a value, bytes or a subdocument, which the engine doesn't expect in a text.
-    pub(crate) is_value: bool,
+    pub(crate) content: Content,
+    /// The block is a shared type of this kind.
+    pub(crate) is_type: Option<Kind>,
     /// The block as it is encoded.
     pub(crate) bytes: &'a [u8],
+}
+
+/// What kind of thing a block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// What was deleted.
+    Nothing,
+    /// Text, a format, or a value embedded in text.
+    Text,
+    /// A shared type of lists and maps, or a text.
+    Type,
+    /// A value, bytes, or a subdocument.
+    Value,
+    /// A shared type of XML.
+    Xml,
+}
+
+impl Content {
+    /// A bit for sets of these.
+    pub(crate) fn bit(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Text => 1,
+            Self::Type => 2,
+            Self::Value => 4,
+            Self::Xml => 8,
+        }
+    }
 }
 
 /// Where a block says that it belongs.
@@ -144,7 +171,7 @@ pub(crate) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Part<'a>)) -> Resu
     if bytes.len() > MAX_UPDATE {
         return Err(Invalid::TooLarge(bytes.len()));
     }
-    let mut walker = Walker { cursor: Cursor { rest: bytes }, values: 0, subdocuments: 0 };
+    let mut walker = Walker { cursor: Cursor { rest: bytes }, values: 0, subdocuments: 0, kind: None };
     let mut left = MAX_BLOCKS;
     let mut seen = HashSet::new();
     let clients = walker.cursor.count(MAX_CLIENTS)?;
@@ -170,6 +197,8 @@ struct Walker<'a> {
     cursor: Cursor<'a>,
     values: usize,
     subdocuments: usize,
+    /// The kind of the shared type that was just walked through.
+    kind: Option<Kind>,
 }
 
 impl<'a> Walker<'a> {
@@ -188,6 +217,11 @@ impl<'a> Walker<'a> {
         } else {
             let left = if info & HAS_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
             let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+            if left.is_some() && left == right {
+                // Nothing is both left and right of one unit. The engine, and Yjs, would put the
+                // block where that unit's item happens to be split: elsewhere in each replica.
+                return Err(Invalid::Inconsistent);
+            }
             let place = if left.is_some() || right.is_some() {
                 Place::Beside(left, right)
             } else {
@@ -196,8 +230,15 @@ impl<'a> Walker<'a> {
             (place, self.content(kind)?)
         };
         let bytes = from.get(..from.len() - self.cursor.rest.len()).unwrap_or_default();
-        let is_value = matches!(kind, 3 | 8 | 9);
-        Ok(Block { id, len, place, is_type: kind == CONTENT_TYPE, is_value, bytes })
+        let is_type = self.kind.take();
+        let content = match (kind, is_type) {
+            (4..=6, _) => Content::Text,
+            (3 | 8 | 9, _) => Content::Value,
+            (_, Some(Kind::XmlElement | Kind::XmlText)) => Content::Xml,
+            (_, Some(_)) => Content::Type,
+            _ => Content::Nothing,
+        };
+        Ok(Block { id, len, place, content, is_type, bytes })
     }
 
     fn parent(&mut self, has_key: bool) -> Result<Place<'a>, Invalid> {
@@ -232,11 +273,20 @@ impl<'a> Walker<'a> {
                 self.name()?;
                 self.json()?;
             }
-            CONTENT_TYPE => match self.cursor.u8()? {
-                0..=2 | 4 | 6 => {}
-                3 => drop(self.name()?),
-                other => return Err(Invalid::UnknownKind(other)),
-            },
+            7 => {
+                self.kind = Some(match self.cursor.u8()? {
+                    0 => Kind::Array,
+                    1 => Kind::Map,
+                    2 => Kind::Text,
+                    3 => {
+                        self.name()?;
+                        Kind::XmlElement
+                    }
+                    4 => Kind::XmlFragment,
+                    6 => Kind::XmlText,
+                    other => return Err(Invalid::UnknownKind(other)),
+                });
+            }
             8 => {
                 let count = self.cursor.count(MAX_VALUES)?;
                 if count == 0 {
@@ -351,9 +401,6 @@ impl<'a> Walker<'a> {
         if name.len() > MAX_NAME { Err(Invalid::TooLarge(name.len())) } else { Ok(name) }
     }
 }
-
-/// The kind of a block that is a shared type.
-const CONTENT_TYPE: u8 = 7;
 
 /// Takes things from the front of the input.
 pub(crate) struct Cursor<'a> {

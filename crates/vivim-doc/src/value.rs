@@ -1,11 +1,17 @@
 //! Values in maps, as JavaScript has them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use yrs::{Any, any::Number};
 
-use crate::{error::EditError, limits::MAX_NESTING};
+use crate::{
+    error::EditError,
+    limits::{MAX_NAME, MAX_NESTING, MAX_UPDATE, MAX_VALUES},
+};
 
 /// A plain value: what JSON has, and what Yjs can hold beyond it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,35 +47,73 @@ impl Value {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The engine's form of it.
+    /// The engine's form of it, if others would take it.
     pub(crate) fn to_any(&self) -> Result<Any, EditError> {
-        self.to_any_within(MAX_NESTING)
+        Budget::default().any(self, MAX_NESTING)
+    }
+}
+
+/// The engine's form of several values that go into one edit.
+pub(crate) fn to_anys(values: &[Value]) -> Result<Vec<Any>, EditError> {
+    let mut budget = Budget::default();
+    values.iter().map(|value| budget.any(value, MAX_NESTING)).collect()
+}
+
+/// What the values of one edit take so far. What doesn't pass the validator of others must not get
+/// into the document.
+#[derive(Default)]
+struct Budget {
+    values: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    /// The most that a number or an announced length takes.
+    const OVERHEAD: usize = 10;
+
+    fn spend(&mut self, bytes: usize) -> Result<(), EditError> {
+        self.values += 1;
+        self.bytes = self.bytes.saturating_add(bytes + Self::OVERHEAD);
+        if self.bytes > MAX_UPDATE / 2 || self.values > MAX_VALUES {
+            Err(EditError::TooLarge(self.bytes))
+        } else {
+            Ok(())
+        }
     }
 
-    fn to_any_within(&self, levels: usize) -> Result<Any, EditError> {
+    fn any(&mut self, value: &Value, levels: usize) -> Result<Any, EditError> {
         let deeper = || levels.checked_sub(1).ok_or(EditError::TooDeep);
-        Ok(match self {
-            Self::Array(values) => {
+        self.spend(match value {
+            Value::Bytes(value) => value.len(),
+            Value::String(value) => value.len(),
+            _ => 0,
+        })?;
+        Ok(match value {
+            Value::Array(values) => {
                 let levels = deeper()?;
                 let values: Result<Vec<Any>, _> =
-                    values.iter().map(|value| value.to_any_within(levels)).collect();
+                    values.iter().map(|value| self.any(value, levels)).collect();
                 Any::Array(values?.into())
             }
-            Self::BigInt(value) => Any::Number(Number::Int(*value)),
-            Self::Bool(value) => Any::Bool(*value),
-            Self::Bytes(value) => Any::Buffer(value.as_slice().into()),
-            Self::Map(values) => {
+            Value::BigInt(value) => Any::Number(Number::Int(*value)),
+            Value::Bool(value) => Any::Bool(*value),
+            Value::Bytes(value) => Any::Buffer(value.as_slice().into()),
+            Value::Map(values) => {
                 let levels = deeper()?;
-                let values: Result<_, EditError> = values
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), value.to_any_within(levels)?)))
-                    .collect();
-                Any::Map(Arc::new(values?))
+                let mut map = HashMap::with_capacity(values.len());
+                for (key, value) in values {
+                    if key.len() > MAX_NAME {
+                        return Err(EditError::NameTooLong(key.len()));
+                    }
+                    self.spend(key.len())?;
+                    map.insert(key.clone(), self.any(value, levels)?);
+                }
+                Any::Map(Arc::new(map))
             }
-            Self::Null => Any::Null,
-            Self::Number(value) => Any::Number(number(*value)),
-            Self::String(value) => Any::String(value.as_str().into()),
-            Self::Undefined => Any::Undefined,
+            Value::Null => Any::Null,
+            Value::Number(value) => Any::Number(number(*value)),
+            Value::String(value) => Any::String(value.as_str().into()),
+            Value::Undefined => Any::Undefined,
         })
     }
 }
