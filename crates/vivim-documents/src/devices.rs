@@ -62,7 +62,7 @@ impl Devices {
     /// # Errors
     ///
     /// If the bytes are no state vector.
-    pub fn clock(&self, state_vector: &[u8]) -> Result<VectorClock, WireError> {
+    pub fn clock(&self, state_vector: &[u8]) -> Result<VectorClock<String>, WireError> {
         let mut reader = Reader::new(Bytes::copy_from_slice(state_vector));
         let mut sums: BTreeMap<Cow<'_, str>, u64> = BTreeMap::new();
         for _ in 0..reader.uvarint()? {

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use vivim_doc::{ApplyError, ClientId, Doc, Origin, awareness::Change as Presence};
-use vivim_proto::{
-    id::DocId,
-    sync::{ReplicaOp, ReplicaResult},
-    time::Timestamp,
-};
+use vivim_doc::{ClientId, Doc, Origin, Typing, awareness::Change as Presence};
+use vivim_proto::{id::DocId, time::Timestamp};
 use vivim_store::{DocumentMeta, policy::Moment};
 
 use crate::{
+    conflict::ConflictLog,
     devices::Devices,
     journal::{Journal, Position},
-    limits::{MAX_PEERS, MAX_PIECE, SEPARATE_UPDATES},
+    limits::{BEHIND_AFTER, MAX_PEERS, MAX_PIECE},
+    local::Local,
     output::{Event, Output},
+    receipts::Receipts,
+    state::SyncMachine,
 };
 
 /// How a document is opened.
@@ -40,12 +40,30 @@ pub struct Options {
     pub wall_clock: u64,
 }
 
+/// What names a peer.
+pub trait Peer: Clone + Ord {
+    /// The bytes of its id, at most [`MAX_PEER_ID`](crate::limits::MAX_PEER_ID) of them.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// The peer whose id this is.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Peer for String {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_utf8(bytes.to_vec()).ok()
+    }
+}
+
 /// An open document. `P` names a peer.
 ///
 /// A machine: it does nothing by itself. *Verbs* come from the application: [`edit`](Self::edit),
 /// [`settle`](Self::settle), [`flush`](Self::flush), [`set_awareness`](Self::set_awareness),
 /// [`close`](Self::close). What the node asks and tells goes to [`answer`](Self::answer),
-/// [`attached`](Self::attached), [`peer_lost`](Self::peer_lost); what the store did to
+/// [`attached`](Self::attached) and [`node_event`](Self::node_event); what the store did to
 /// [`store_done`](Self::store_done). After each of them take what is to be done by
 /// [`poll_output`](Self::poll_output) until there is nothing more, and call
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says.
@@ -56,6 +74,7 @@ pub struct Options {
 pub struct OpenDocument<P> {
     pub(crate) options: Options,
     pub(crate) doc: Doc,
+    typing: Typing,
     pub(crate) journal: Journal,
     pub(crate) storage: crate::storage::Storage,
     pub(crate) devices: Devices,
@@ -63,9 +82,18 @@ pub struct OpenDocument<P> {
     local: Local,
     /// Changes made here that the caller hasn't taken.
     settled: Vec<Bytes>,
-    /// The number of the last change made here.
-    changes: u64,
-    attached: bool,
+    /// Changes made before it was loaded, which have no numbers yet.
+    pub(crate) early: u64,
+    pub(crate) receipts: Receipts<P>,
+    pub(crate) sync: SyncMachine<P>,
+    pub(crate) conflicts: ConflictLog,
+    pub(crate) attached: bool,
+    /// The application is to hear that receipts are others.
+    pub(crate) receipts_changed: bool,
+    /// Since when changes wait for a peer that is there.
+    pub(crate) behind_since: Option<Timestamp>,
+    /// They have waited so long that the state says so.
+    pub(crate) is_behind: bool,
     /// Whose awareness states came from which peer, so that they go with it.
     owners: BTreeMap<u64, P>,
     /// Peers that have asked for our awareness before.
@@ -73,30 +101,27 @@ pub struct OpenDocument<P> {
     pub(crate) resummarize_at: Option<Timestamp>,
 }
 
-/// Edits that have not been handed on.
-#[derive(Debug, Default)]
-struct Local {
-    updates: Vec<Bytes>,
-    /// There were so many that they leave as one.
-    merged: bool,
-    /// What the document had before the first of them.
-    before: Option<Vec<u8>>,
-}
-
-impl<P: Clone + Ord> OpenDocument<P> {
+impl<P: Peer> OpenDocument<P> {
     /// Opens a document. The first output is to load it, if there is a store.
     pub fn new(options: Options, now: Timestamp) -> Self {
         let doc = Doc::new(options.client);
         let mut this = Self {
             doc,
+            typing: Typing::new(),
             journal: Journal::default(),
             storage: crate::storage::Storage::default(),
             devices: Devices::default(),
             outputs: VecDeque::new(),
             local: Local::default(),
             settled: Vec::new(),
-            changes: 0,
+            early: 0,
+            receipts: Receipts::new(),
+            sync: SyncMachine::new(),
+            conflicts: ConflictLog::default(),
             attached: false,
+            receipts_changed: false,
+            behind_since: None,
+            is_behind: false,
             owners: BTreeMap::new(),
             asked: BTreeSet::new(),
             resummarize_at: None,
@@ -118,14 +143,10 @@ impl<P: Clone + Ord> OpenDocument<P> {
         &self.options
     }
 
-    /// The document, to be read.
-    pub fn doc(&self) -> &Doc {
-        &self.doc
-    }
-
-    /// The document, to be asked what only a mutable reference can answer. Don't edit it.
-    pub fn doc_mut(&mut self) -> &mut Doc {
-        &mut self.doc
+    /// Reads from the document, with everything that was typed.
+    pub fn read<T>(&mut self, read: impl FnOnce(&mut Doc) -> T) -> T {
+        self.settle_typing();
+        read(&mut self.doc)
     }
 
     /// Whose client ids are whose.
@@ -138,11 +159,6 @@ impl<P: Clone + Ord> OpenDocument<P> {
         self.storage.meta.as_ref()
     }
 
-    /// The number of the last change made here since it was opened.
-    pub fn changes(&self) -> u64 {
-        self.changes
-    }
-
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output<P>> {
         self.outputs.pop_front()
@@ -152,12 +168,23 @@ impl<P: Clone + Ord> OpenDocument<P> {
 
     /// Edits the document. What changed waits until [`settle`](Self::settle).
     pub fn edit<T>(&mut self, edit: impl FnOnce(&mut Doc) -> T) -> T {
-        if self.local.before.is_none() {
-            self.local.before = Some(self.doc.encode_state_vector());
-        }
+        self.settle_typing();
         let result = edit(&mut self.doc);
-        self.collect(None);
+        self.collect_local();
         result
+    }
+
+    /// Types: edits that may be held back and taken together with their neighbours. Whatever reads
+    /// the document sees them.
+    pub fn type_in<T>(&mut self, edit: impl FnOnce(&mut Typing, &mut Doc) -> T) -> T {
+        let result = edit(&mut self.typing, &mut self.doc);
+        self.collect_published();
+        result
+    }
+
+    fn settle_typing(&mut self) {
+        // It fails for a document that has been given up, as every edit of it does.
+        let _ = self.typing.settle(&mut self.doc);
     }
 
     /// Hands on what was edited since the last time: to peers, into the journal, and to the caller,
@@ -174,109 +201,68 @@ impl<P: Clone + Ord> OpenDocument<P> {
 
     /// What of [`settle`](Self::settle) has to come before a write.
     pub(crate) fn put_local(&mut self) {
-        self.collect(None);
-        let Local { updates, merged, before } = std::mem::take(&mut self.local);
-        let large = updates.iter().any(|update| update.len() > MAX_PIECE);
-        let updates = match before {
-            Some(before) if merged || large => pieces(&self.doc, Some(&before)),
-            _ => updates,
-        };
-        if !updates.is_empty() && self.changes == 0 && self.learn_own() {
-            self.storage.meta_is_old = true;
+        self.collect_local();
+        let updates = self.local.take();
+        if !updates.is_empty() {
+            self.learn_own();
         }
         for update in updates {
-            self.changes += 1;
             self.journal.put(update.clone());
+            let number = self.number_change();
             if self.attached {
-                let (number, payload) = (self.changes, update.clone());
-                self.outputs.push_back(Output::Change { number, payload });
+                let payload = update.clone();
+                self.outputs.push_back(if payload.len() > MAX_PIECE {
+                    // Peers fetch it in pieces.
+                    Output::LargeChange { number }
+                } else {
+                    Output::Change { number, payload }
+                });
             }
             self.settled.push(update);
         }
     }
 
     /// This opening's client id is this device's.
-    fn learn_own(&mut self) -> bool {
-        let device = self.options.device.clone();
-        self.devices.learn(self.options.client, &device)
+    pub(crate) fn learn_own(&mut self) {
+        let Options { client, device, .. } = &self.options;
+        if self.devices.learn(*client, device) {
+            self.storage.meta_is_old = true;
+        }
     }
 
-    /// Takes what the document has published since the last time.
-    fn collect(&mut self, from: Option<&P>) {
-        let updates = self.doc.take_updates();
-        for update in updates {
+    /// Takes what was changed here, be it an edit or an update that the application applied.
+    pub(crate) fn collect_local(&mut self) {
+        self.settle_typing();
+        self.collect_published();
+    }
+
+    fn collect_published(&mut self) {
+        for update in self.doc.take_updates() {
             match update.origin {
-                Origin::Local if self.local.merged => {}
-                Origin::Local => {
-                    self.local.updates.push(update.payload);
-                    if self.local.updates.len() > SEPARATE_UPDATES && self.local.before.is_some() {
-                        self.local.updates = Vec::new();
-                        self.local.merged = true;
-                    }
-                }
-                Origin::Remote => {
-                    self.journal.put(update.payload.clone());
-                    let (update, from) = (update.payload, from.cloned());
-                    self.outputs.push_back(Output::Event(Event::Updated { update, from }));
-                }
+                Origin::Local => self.local.push(update.payload),
+                Origin::Remote => self.local.push_foreign(update.payload),
             }
         }
+        self.check_resync();
+    }
+
+    /// Takes what a peer's update has changed.
+    pub(crate) fn collect_remote(&mut self, from: &P) {
+        for update in self.doc.take_updates() {
+            let update = update.payload;
+            self.journal.put(update.clone());
+            let from = Some(from.clone());
+            self.outputs.push_back(Output::Event(Event::Updated { update, from }));
+        }
+        self.check_resync();
+    }
+
+    fn check_resync(&mut self) {
         if self.doc.take_resync() {
-            // What was dropped may have been an edit that nobody fetched: the difference has it.
-            if self.local.before.is_some() {
-                self.local.merged = true;
-            }
+            // Some of it may have been an edit, or have changed the document.
+            self.journal.let_go();
             self.outputs.push_back(Output::Resummarize);
         }
-    }
-
-    // The node -------------------------------------------------------------------------------------
-
-    /// The document is being opened on a node: from now on changes are told. Gives the number that
-    /// the node has to hear of first (`Node::note_change`).
-    pub fn attached(&mut self, now: Timestamp) -> u64 {
-        self.put_local();
-        self.attached = true;
-        self.pump_storage(now);
-        self.changes
-    }
-
-    /// The document was closed on the node, or the node has stopped.
-    pub fn detached(&mut self, now: Timestamp) {
-        self.attached = false;
-        let peers: Vec<P> = self.owners.values().cloned().collect();
-        for peer in &peers {
-            self.peer_lost(peer, now);
-        }
-        self.asked.clear();
-    }
-
-    /// Answers a question of the node.
-    pub fn answer(&mut self, peer: &P, op: ReplicaOp, now: Timestamp) -> ReplicaResult {
-        // Whoever has fallen silent isn't passed on to newcomers.
-        self.doc.awareness().handle_timeout(now);
-        match &op {
-            ReplicaOp::ApplyAwareness { payload } => self.note_owner(peer, payload),
-            ReplicaOp::EncodeAwareness => self.renew_for(peer, now),
-            ReplicaOp::Apply { .. } | ReplicaOp::Diff { .. } | ReplicaOp::Summary => {}
-        }
-        let is_apply = matches!(op, ReplicaOp::Apply { .. });
-        let result = self.doc.handle(op, now);
-        self.collect(Some(peer));
-        self.presence();
-        if is_apply {
-            self.pump_storage(now);
-        }
-        result
-    }
-
-    /// An update came in whole, from a file or a sibling, and counts as a change made here.
-    ///
-    /// # Errors
-    ///
-    /// See [`ApplyError`].
-    pub fn apply_update(&mut self, update: &[u8]) -> Result<(), ApplyError> {
-        self.edit(|doc| doc.apply_update(update))
     }
 
     // Awareness ------------------------------------------------------------------------------------
@@ -297,8 +283,8 @@ impl<P: Clone + Ord> OpenDocument<P> {
         Ok(())
     }
 
-    /// A peer exchanges this document no more: who was there through it is gone.
-    pub fn peer_lost(&mut self, peer: &P, now: Timestamp) {
+    /// Who was there through this peer is gone.
+    pub(crate) fn disown(&mut self, peer: &P, now: Timestamp) {
         self.owners.retain(|client, owner| {
             let gone = owner == peer;
             if gone {
@@ -309,7 +295,16 @@ impl<P: Clone + Ord> OpenDocument<P> {
         self.presence();
     }
 
-    fn note_owner(&mut self, peer: &P, payload: &[u8]) {
+    /// Nobody is there any more.
+    pub(crate) fn disown_all(&mut self, now: Timestamp) {
+        for client in std::mem::take(&mut self.owners).into_keys() {
+            self.doc.awareness().remove(ClientId::from_random(client), now);
+        }
+        self.asked.clear();
+        self.presence();
+    }
+
+    pub(crate) fn note_owner(&mut self, peer: &P, payload: &[u8]) {
         let own = self.options.client;
         if let Some(client) = vivim_doc::awareness::author(payload)
             && client != own
@@ -320,7 +315,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
     }
 
     /// A peer that asks again has forgotten our state, and takes it only with a newer clock.
-    fn renew_for(&mut self, peer: &P, now: Timestamp) {
+    pub(crate) fn renew_for(&mut self, peer: &P, now: Timestamp) {
         if self.asked.len() >= MAX_PEERS {
             self.asked.clear();
         }
@@ -334,7 +329,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
     }
 
     /// Tells who came and went, and what others must hear of this device.
-    fn presence(&mut self) {
+    pub(crate) fn presence(&mut self) {
         if let Some(payload) = self.doc.awareness().take_announcement()
             && self.attached
         {
@@ -370,7 +365,9 @@ impl<P: Clone + Ord> OpenDocument<P> {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&mut self) -> Option<Timestamp> {
         let awareness = if self.attached { self.doc.awareness().poll_timeout() } else { None };
-        [awareness, self.storage_timeout(), self.resummarize_at].into_iter().flatten().min()
+        let behind = self.behind_since.map(|since| since + BEHIND_AFTER);
+        let all = [awareness, self.storage_timeout(), self.resummarize_at, behind];
+        all.into_iter().flatten().min()
     }
 
     /// The time of [`poll_timeout`](Self::poll_timeout) has come.
@@ -383,6 +380,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
                 self.outputs.push_back(Output::Resummarize);
             }
         }
+        self.check_behind(now);
         self.handle_storage_timeout(now);
     }
 

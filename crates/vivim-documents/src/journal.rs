@@ -233,7 +233,8 @@ impl Journal {
         upto
     }
 
-    fn let_go(&mut self) {
+    /// What waits is let go: the next write is a difference, which has it.
+    pub(crate) fn let_go(&mut self) {
         self.let_go = true;
         self.waiting = Vec::new();
         self.waiting_bytes = 0;

@@ -18,16 +18,25 @@
 //! growing waits, as one difference to what was durable before, so that what waits takes no memory
 //! of its own.
 
+mod conflict;
 mod devices;
 mod document;
+mod exchange;
 mod journal;
 pub mod limits;
+mod local;
 mod output;
+mod receipts;
+mod state;
 mod storage;
 
 pub use self::{
+    conflict::{Conflict, ConflictLog},
     devices::Devices,
-    document::{OpenDocument, Options},
+    document::{OpenDocument, Options, Peer},
+    exchange::NodeEvent,
     journal::Position,
     output::{Event, Output, StoreDone, StoreOp, Wrote},
+    receipts::{Receipt, Receipts, Standing},
+    state::{SyncInput, SyncMachine, SyncState},
 };

@@ -29,6 +29,9 @@ pub const MAX_DEVICE_ID: usize = 64;
 /// Local edits of one turn that leave as updates of their own; more leave as one.
 pub const SEPARATE_UPDATES: usize = 16;
 
+/// Edits of one turn that are put together at a time: each costs an allocation until then.
+pub const MERGED_UPDATES: usize = 512;
+
 /// Bytes of an update after whose application the driver lets others have the thread.
 pub const LARGE_UPDATE: usize = 16 * 1024;
 
@@ -44,3 +47,19 @@ pub const SIBLING_QUIET: Duration = Duration::from_secs(1);
 
 /// Peers whose first question for awareness is remembered, and clients whose peer is.
 pub const MAX_PEERS: usize = 1_024;
+
+/// Peers whose receipts are remembered per document. Of more, those that have the least are
+/// forgotten.
+pub const MAX_RECEIPT_PEERS: usize = 256;
+
+/// Bytes of a peer's id in saved receipts.
+pub const MAX_PEER_ID: usize = vivim_proto::limits::MAX_PEER_BYTES;
+
+/// Conflicts remembered per open document.
+pub const MAX_CONFLICTS: usize = 64;
+
+/// Bytes of the path of a conflict.
+pub const MAX_CONFLICT_PATH: usize = 512;
+
+/// How long changes have to wait for a peer that is there before the document's state says so.
+pub const BEHIND_AFTER: Duration = Duration::from_secs(1);

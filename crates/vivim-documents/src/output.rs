@@ -5,7 +5,7 @@ use vivim_doc::ClientId;
 use vivim_proto::id::DocId;
 use vivim_store::{Damaged, DocumentMeta, Loaded, RecordKey, Store, StoreError, Written};
 
-use crate::journal::Position;
+use crate::{conflict::Conflict, journal::Position, state::SyncState};
 
 /// Something for the driver to do.
 #[derive(Clone, Debug)]
@@ -24,6 +24,12 @@ pub enum Output<P> {
     Durable(Position),
     /// Tell the application.
     Event(Event<P>),
+    /// A change was made here that peers had better fetch in pieces: `Node::note_change`, and
+    /// `Node::resummarize`.
+    LargeChange {
+        /// Its number.
+        number: u64,
+    },
     /// A write failed on which everything up to here depended; it will be repeated. Whoever waits
     /// for it is told.
     NotDurable(Position, StoreError),
@@ -49,17 +55,25 @@ pub enum Event<P> {
         /// Who went.
         removed: Vec<ClientId>,
     },
+    /// Two devices changed one field without knowing of each other.
+    Conflict(Conflict),
     /// A record of the store can't be read. What it held is asked for from peers, and it is set
     /// aside.
     Damaged(Vec<Damaged>),
     /// What was stored is in the document, or can't be had at present (and
     /// [`StorageFailed`](Self::StorageFailed) has said so).
     Loaded,
+    /// [`OpenDocument::receipts`](crate::OpenDocument::receipts) says something else.
+    Receipts,
+    /// The sync state is another one.
+    State(SyncState),
     /// The storage works again, and everything is in it.
     StorageRecovered,
     /// The storage failed. The document goes on in memory, and what it lacks is written when the
     /// storage can.
     StorageFailed(StoreError),
+    /// What this peer had when the exchange began is in the document.
+    Synced(P),
     /// Another tab should hear of this: records are in the store that it doesn't know.
     Wrote(Wrote),
     /// A peer's update, or another tab's, is in the document now.

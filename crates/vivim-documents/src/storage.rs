@@ -2,16 +2,21 @@
 
 use bytes::Bytes;
 use vivim_doc::Doc;
-use vivim_proto::time::Timestamp;
+use vivim_proto::{
+    time::Timestamp,
+    wire::{Reader, put_bytes},
+};
 use vivim_store::{
-    Content, DocumentMeta, Loaded, RecordKey, StoreError, StoredRecord, Written, policy::Moment,
+    Content, DocumentMeta, Loaded, RecordKey, StoreError, StoredRecord, Written,
+    limits::MAX_DEVICES, policy::Moment,
 };
 
 use crate::{
-    document::{OpenDocument, pieces},
+    document::{OpenDocument, Peer, pieces},
     journal::{Position, Source, Write},
     limits::{IDLE_AFTER, SIBLING_QUIET},
     output::{Event, Output, StoreDone, StoreOp, Wrote},
+    receipts::Receipts,
 };
 
 /// What is known of a document's store.
@@ -36,8 +41,8 @@ pub(crate) struct Storage {
     failing: bool,
     pub(crate) moment: Moment,
     idle_at: Option<Timestamp>,
-    /// What was asked to be durable.
-    wanted: Position,
+    /// The position and the last change of the write under way.
+    writing_change: u64,
     /// The updates under way, for other tabs.
     writing: Vec<Bytes>,
     replacing: Vec<RecordKey>,
@@ -62,6 +67,14 @@ enum Busy {
     Writing,
 }
 
+impl Storage {
+    /// Nothing is urgent: what there is to write at leisure is written when nothing has come for a
+    /// while.
+    pub(crate) fn rest(&mut self, now: Timestamp) {
+        self.idle_at = Some(now + IDLE_AFTER);
+    }
+}
+
 impl Default for Storage {
     fn default() -> Self {
         Self {
@@ -76,7 +89,7 @@ impl Default for Storage {
             failing: false,
             moment: Moment::Busy,
             idle_at: None,
-            wanted: Position(0),
+            writing_change: 0,
             writing: Vec::new(),
             replacing: Vec::new(),
         }
@@ -106,13 +119,14 @@ impl Source for Journaled<'_> {
     }
 }
 
-impl<P: Clone + Ord> OpenDocument<P> {
+impl<P: Peer> OpenDocument<P> {
     /// Asks for durability of everything up to now. Wait until [`durable`](Self::durable) is at
     /// least what it gives: [`Output::Durable`] says so, [`Output::NotDurable`] that it failed.
     pub fn flush(&mut self, now: Timestamp) -> Position {
         self.put_local();
         let position = self.journal.position();
-        self.storage.wanted = position;
+        // So that what is counted after a reload is what was done before.
+        self.storage.meta_is_old |= self.receipts_changed;
         self.journal.hurry();
         self.storage.meta_retry = None;
         if let Phase::Unloaded { at } = &mut self.storage.phase {
@@ -232,6 +246,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
         }
         self.recovered();
         self.tell_loaded();
+        self.number_early();
     }
 
     /// Applies what was stored. True if the document took all of it.
@@ -266,7 +281,6 @@ impl<P: Clone + Ord> OpenDocument<P> {
             opened: 0,
             devices: Bytes::new(),
         });
-        self.devices.restore(&known.devices);
         if !options.kind.is_empty() && known.kind != options.kind {
             known.kind.clone_from(&options.kind);
             self.storage.meta_is_old = true;
@@ -275,7 +289,35 @@ impl<P: Clone + Ord> OpenDocument<P> {
             known.opened = now;
             self.storage.meta_is_old = true;
         }
+        self.restore_receipts(&known.devices);
         self.storage.meta = Some(known);
+    }
+
+    /// What is kept in the meta beside what the store knows: devices, then receipts.
+    fn restore_receipts(&mut self, kept: &Bytes) {
+        let mut reader = Reader::new(kept.clone());
+        if let Ok(devices) = reader.bytes(MAX_DEVICES) {
+            self.devices.restore(&devices);
+        }
+        // Changes that have numbers by now keep them.
+        if self.receipts.local() == 0 {
+            let clock = self.own_clock();
+            let receipts = reader.bytes(MAX_DEVICES).ok();
+            let restored = receipts
+                .filter(|bytes| !bytes.is_empty())
+                .and_then(|bytes| Receipts::restore(&bytes, clock, |id| P::from_bytes(id)).ok());
+            self.receipts = restored.unwrap_or_else(|| Receipts::lost(clock));
+            if self.receipts.local() > 0 {
+                self.tell_receipts();
+            }
+        }
+    }
+
+    fn keep_receipts(&self) -> Bytes {
+        let mut out = Vec::new();
+        put_bytes(&mut out, &self.devices.encode());
+        put_bytes(&mut out, &self.receipts.encode(self.own_clock(), P::to_bytes));
+        out.into()
     }
 
     fn appended(&mut self, written: Vec<Written>, now: Timestamp) {
@@ -283,8 +325,11 @@ impl<P: Clone + Ord> OpenDocument<P> {
         let updates = std::mem::take(&mut self.storage.writing);
         self.outputs.push_back(Output::Event(Event::Wrote(Wrote::Added { written, updates })));
         self.outputs.push_back(Output::Durable(durable));
+        if self.receipts.durable(self.storage.writing_change) {
+            self.tell_receipts();
+        }
         self.storage.moment = Moment::Busy;
-        self.storage.idle_at = Some(now + IDLE_AFTER);
+        self.storage.rest(now);
         // What waits for something else isn't in the journal.
         if durable == self.journal.position() && !self.doc.has_pending() {
             self.outputs.push_back(Output::Stored);
@@ -328,6 +373,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
         self.storage.failing = true;
         self.outputs.push_back(Output::Event(Event::StorageFailed(error)));
         self.tell_loaded();
+        self.number_early();
     }
 
     fn recovered(&mut self) {
@@ -359,6 +405,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
         if self.storage.idle_at.is_some_and(|at| at <= now) {
             self.storage.idle_at = None;
             self.storage.moment = Moment::Idle;
+            self.storage.meta_is_old |= self.receipts_changed;
         }
         self.pump_storage(now);
     }
@@ -367,6 +414,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
     pub(crate) fn pump_storage(&mut self, now: Timestamp) {
         if !self.options.stored {
             self.tell_loaded();
+            self.number_early();
             return;
         }
         if self.storage.busy.is_some() {
@@ -400,6 +448,7 @@ impl<P: Clone + Ord> OpenDocument<P> {
         let source = Journaled { doc: &self.doc, is_whole: self.storage.is_whole };
         let op = match self.journal.next(&source, self.storage.moment, now)? {
             Write::Append(updates) => {
+                self.storage.writing_change = self.receipts.local();
                 self.storage.writing.clone_from(&updates);
                 StoreOp::Append(updates)
             }
@@ -415,9 +464,10 @@ impl<P: Clone + Ord> OpenDocument<P> {
         if !self.storage.meta_is_old || self.storage.meta_retry.is_some_and(|at| at > now) {
             return None;
         }
-        let devices = self.devices.encode();
+        let kept = self.keep_receipts();
         let meta = self.storage.meta.as_mut()?;
-        meta.devices = devices;
+        meta.devices = kept;
+        self.receipts_changed = false;
         self.storage.meta_is_old = false;
         self.storage.meta_retry = None;
         Some(meta.clone())
