@@ -8,7 +8,7 @@
 //! covers all changes before, "how many are only here" is the distance from the last change to the
 //! highest watermark that a peer ever had.
 //!
-//! The node tells them ([`DocumentEvent::Reached`]): from acknowledgements of the updates that carry
+//! The node tells them (`DocumentEvent::Reached`): from acknowledgements of the updates that carry
 //! the changes, and of the answers to summaries, which stand for all changes before. In rooms of
 //! more than eight members small changes go by gossip, which nobody acknowledges; then watermarks
 //! move with the exchanges of summaries, every ten seconds with some neighbours, and nothing is
@@ -26,8 +26,6 @@
 //! saved number counts: a crash came between. They count as one change, which no peer has. A
 //! deletion alone doesn't move the clock, so one that was made within the last moment before a crash
 //! can be missing from the count (not from the document, and it is sent to peers all the same).
-//!
-//! [`DocumentEvent::Reached`]: https://docs.rs/vivim-node
 
 use std::collections::BTreeMap;
 
