@@ -304,6 +304,7 @@ export class NodeCore implements Lifecycle {
       case 'doc:acked':
       case 'doc:applied':
       case 'doc:closed':
+      case 'doc:reached':
       case 'doc:synced':
       case 'doc:updated':
         this.places.get(event.docId)?.dispatch(event)

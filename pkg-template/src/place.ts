@@ -13,7 +13,7 @@ interface Answer {
 }
 
 /** A replica of which the module answers the questions itself (a Yrs document). */
-export interface Listener extends Pick<JsReplica, 'onSynced' | 'onPeerLost' | 'onClosed'> {
+export interface Listener extends Pick<JsReplica, 'onSynced' | 'onReached' | 'onPeerLost' | 'onClosed'> {
   /** A peer's update was applied. */
   onApplied(update: Uint8Array): void
 }
@@ -46,6 +46,8 @@ export class Place implements Attachment {
   readonly #siblings: Set<Place>
   #open = false
   #ended = false
+  /** The number of the last change that the replica contains, where changes are counted. */
+  #change = 0
 
   constructor(core: NodeCore, raw: RawAttachment, replica: Replica, turns: Turns, siblings: Set<Place>) {
     this.#core = core
@@ -71,6 +73,7 @@ export class Place implements Attachment {
       const opening = callAsync(() => this.#raw.open())
       // What is told from here on reaches the node behind the opening.
       this.#open = true
+      this.#noteChange()
       await opening
     } catch (error) {
       this.#open = false
@@ -86,8 +89,20 @@ export class Place implements Attachment {
     }
   }
 
-  update(update: Uint8Array): void {
-    if (this.#open && !this.#ended) call(() => this.#raw.update(update))
+  update(update: Uint8Array, change = 0): void {
+    this.#change = Math.max(this.#change, change)
+    if (!this.#open || this.#ended) return
+    call(() => change > 0 ? this.#raw.change(update, change) : this.#raw.update(update))
+  }
+
+  /** The replica contains all changes up to this number. */
+  noteChange(change: number): void {
+    this.#change = Math.max(this.#change, change)
+    if (this.#open && !this.#ended) this.#noteChange()
+  }
+
+  #noteChange(): void {
+    if (this.#change > 0) call(() => this.#raw.noteChange(this.#change))
   }
 
   awareness(update: Uint8Array): void {
@@ -117,13 +132,20 @@ export class Place implements Attachment {
 
   /** Opens the document again after the node was restarted behind the application's back. */
   async restore(): Promise<void> {
-    if (this.#open && !this.#ended) await this.#turns.take(() => callAsync(() => this.#raw.open()))
+    if (!this.#open || this.#ended) return
+    await this.#turns.take(() => callAsync(() => {
+      const opening = this.#raw.open()
+      this.#noteChange()
+      return opening
+    }))
   }
 
   dispatch(event: DocEvent): void {
     switch (event.type) {
       case 'doc:synced':
         return this.#tell(() => this.#replica.onSynced?.(event.peerId))
+      case 'doc:reached':
+        return this.#tell(() => this.#replica.onReached?.(event.peerId, event.change, event.stored))
       case 'doc:closed':
         return this.#tell(() => this.#replica.onPeerLost?.(event.peerId))
       case 'doc:applied':

@@ -74,6 +74,7 @@ export class Link implements JsReplica {
     this.#host.renewAwareness()
     const place = room.openPlace(this.#host.name, this)
     this.#place = place
+    place.noteChange(this.#host.changes())
     await place.ready
     if (!this.#closed) this.#refresh(room)
   }
@@ -101,7 +102,7 @@ export class Link implements JsReplica {
   }
 
   update(update: Uint8Array): void {
-    this.#place?.update(update)
+    this.#place?.update(update, this.#host.changes())
   }
 
   awareness(update: Uint8Array): void {
@@ -151,6 +152,10 @@ export class Link implements JsReplica {
     if (this.inStep.has(peerId)) return
     this.inStep.add(peerId)
     this.#host.inStep(undefined)
+  }
+
+  onReached(_peerId: string, change: number): void {
+    this.#host.acked(change)
   }
 
   onPeerLost(peerId: string): void {

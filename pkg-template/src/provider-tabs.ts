@@ -20,6 +20,8 @@ export interface TabsHost {
   diff(summary: Uint8Array): Uint8Array
   /** All awareness states known here, this tab's first; empty if there are none. */
   awareness(): Uint8Array
+  /** Makes this tab's awareness newer than what others may remember as gone. */
+  renewAwareness(): void
   applied(update: Uint8Array, from: Tab): void
   appliedAwareness(update: Uint8Array, from: Tab): void
   gone(tab: Tab): void
@@ -78,6 +80,7 @@ export class Tabs {
     channel.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (channel === this.#channel && isEnvelope(data) && data.id !== this.#id) this.#receive(data)
     }
+    this.#host.renewAwareness()
     this.#channel = channel
     this.greet()
   }

@@ -270,10 +270,11 @@ export class VivimProvider extends Observable<ProviderEvents> {
     this.#setSynced(false)
     this.#tellTabs()
     // Whoever is known from a tab is still there.
-    const here = this.#tabs === undefined ? [] : [...this.#owners].filter(([, by]) => [...by].some(id => this.#tabs?.get(id))).map(([client]) => client)
-    const others = [...this.awareness.getStates().keys()]
-      .filter(client => client !== this.awareness.clientID && !here.includes(client))
-    removeAwarenessStates(this.awareness, others, this)
+    const isGone = (client: number): boolean =>
+      client !== this.awareness.clientID && ![...this.#owners.get(client) ?? []].some(by => this.#tabs?.get(by))
+    removeAwarenessStates(this.awareness, [...this.awareness.getStates().keys()].filter(isGone), this)
+    // With what is remembered of them, or they would be taken for gone when they are met again.
+    for (const client of [...this.awareness.meta.keys()].filter(isGone)) this.awareness.meta.delete(client)
     if (link !== undefined) this.emit('connection-close', [error, this])
   }
 
@@ -327,6 +328,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
       summary: () => Y.encodeStateVector(this.doc),
       diff: summary => Y.encodeStateAsUpdate(this.doc, summary),
       awareness: () => this.#knownAwareness(),
+      renewAwareness: () => this.#renewAwareness(),
       applied: (update, from) => this.#apply(update, from),
       appliedAwareness: (update, from) => this.#applyAwareness(update, from.id, from),
       gone: tab => this.#disown(tab.id, tab),

@@ -230,6 +230,8 @@ export interface JsReplica {
   encodeAwareness?(to: string): Uint8Array
   /** Everything that this peer had when the exchange began has been applied. */
   onSynced?(peerId: string): void
+  /** This peer has all changes up to the number that one of them was told with; `stored`: durably. */
+  onReached?(peerId: string, change: number, stored: boolean): void
   /** This peer no longer exchanges this document with us. */
   onPeerLost?(peerId: string): void
   /** The document is exchanged no more: the room was left, or the node stopped. */
@@ -239,8 +241,11 @@ export interface JsReplica {
 /** A replica's place in a room. */
 export interface Attachment {
   readonly docId: string
-  /** Tells of a change that was made here. */
-  update(update: Uint8Array): void
+  /**
+   * Tells of a change that was made here. With a number, which counts up from 1, `onReached` tells
+   * who has it; the number 0, or none, leaves that out.
+   */
+  update(update: Uint8Array, change?: number): void
   /** Tells of this device's awareness. */
   awareness(update: Uint8Array): void
   detach(): Promise<void>

@@ -34,6 +34,7 @@ function introduce(to, from) {
   const awareness = from.ask('encodeAwareness', to).bytes
   if (awareness.length > 0) to.ask('applyAwareness', from, awareness)
   to.tell('doc:synced', from)
+  from.reached()
 }
 
 /** One replica's side in the hub: the raw attachment of a Place. */
@@ -69,6 +70,22 @@ class FakeAttachment {
     for (const other of this.core.hub.others(this)) other.ask('apply', this, update)
   }
 
+  change(update, number) {
+    this.latest = number
+    this.update(update)
+    this.reached()
+  }
+
+  noteChange(number) {
+    this.latest = number
+  }
+
+  /** Everybody has everything, as acknowledgements would tell. */
+  reached() {
+    const { latest = 0 } = this
+    for (const other of this.core.hub.others(this)) this.tell('doc:reached', other, { change: latest, stored: false })
+  }
+
   awareness(update) {
     for (const other of this.core.hub.others(this)) other.ask('applyAwareness', this, update)
   }
@@ -79,8 +96,8 @@ class FakeAttachment {
     return place.answer({ type: 'replica', docId: this.docId, peerId: from.core.peerId, call: 0, op, bytes })
   }
 
-  tell(type, from) {
-    this.core.places.get(this.docId)?.dispatch({ type, docId: this.docId, peerId: from.core.peerId })
+  tell(type, from, detail = {}) {
+    this.core.places.get(this.docId)?.dispatch({ type, docId: this.docId, peerId: from.core.peerId, ...detail })
   }
 }
 
@@ -138,6 +155,7 @@ function fakeNode(hub, peerId) {
   let running = true
   const own = {
     core,
+    getPeerId: () => peerId,
     on(event, handler) {
       if (event === 'started') startHandlers.add(handler)
       return () => startHandlers.delete(handler)

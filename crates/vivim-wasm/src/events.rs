@@ -35,6 +35,7 @@ export type RawEvent =
   | { type: 'room:peers'; roomId: string }
   | { type: 'doc:synced'; docId: string; peerId: string }
   | { type: 'doc:acked'; docId: string; peerId: string; seq: number; stored: boolean }
+  | { type: 'doc:reached'; docId: string; peerId: string; change: number; stored: boolean }
   | { type: 'doc:updated'; docId: string; peerId: string }
   | { type: 'doc:closed'; docId: string; peerId: string }
   | { type: 'doc:applied'; docId: string; peerId: string; update: Uint8Array }
@@ -197,6 +198,16 @@ fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
         DocumentEvent::Closed(peer) => {
             event_object("doc:closed", &[doc, ("peerId", peer.to_string().into())])
         }
+        #[allow(clippy::cast_precision_loss)] // A count of changes.
+        DocumentEvent::Reached { peer, change, stored } => event_object(
+            "doc:reached",
+            &[
+                doc,
+                ("peerId", peer.to_string().into()),
+                ("change", JsValue::from(change as f64)),
+                ("stored", stored.into()),
+            ],
+        ),
         DocumentEvent::Synced(peer) => {
             event_object("doc:synced", &[doc, ("peerId", peer.to_string().into())])
         }

@@ -119,10 +119,31 @@ impl RawAttachment {
         }
     }
 
+    /// Tells of a change that was made here, and of its number: see `Node::local_change`.
+    pub fn change(&self, update: Vec<u8>, number: f64) {
+        if let Ok(node) = self.core.node() {
+            node.local_change(self.doc, change_number(number), update);
+        }
+    }
+
+    /// Tells that the replica contains all changes up to this number: see `Node::note_change`.
+    #[wasm_bindgen(js_name = noteChange)]
+    pub fn note_change(&self, number: f64) {
+        if let Ok(node) = self.core.node() {
+            node.note_change(self.doc, change_number(number));
+        }
+    }
+
     /// Tells of this device's awareness.
     pub fn awareness(&self, update: Vec<u8>) {
         if let Ok(node) = self.core.node() {
             node.local_awareness(self.doc, update);
         }
     }
+}
+
+/// JavaScript counts in doubles, exactly up to 2^53; what is no count is 0.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn change_number(number: f64) -> u64 {
+    number as u64
 }

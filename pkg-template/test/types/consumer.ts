@@ -6,7 +6,7 @@ import init, {
   type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type Room, type RoomPeer,
   type Stream, type VivimDocument, type VivimErrorCode, type Warning,
 } from 'vivim-wasm'
-import { VivimProvider, type ProviderStatus } from 'vivim-wasm/yjs'
+import { VivimProvider, type ProviderStatus, type SyncStatus } from 'vivim-wasm/yjs'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
@@ -131,10 +131,13 @@ export async function rooms(room: Room): Promise<void> {
 export function provider(room: Room): void {
   const doc = new Y.Doc()
   const provider = new VivimProvider(doc, { node, room, name: 'notes', awareness: new Awareness(doc), connect: false })
-  new VivimProvider(doc, { node, room: randomRoomName() })
+  new VivimProvider(doc, { node, room: randomRoomName(), broadcastChannel: false })
   is<Awareness>()(provider.awareness, true)
   is<Y.Doc>()(provider.doc, true)
   is<boolean>()(provider.synced, true)
+  is<Promise<void>>()(provider.whenSynced, true)
+  is<number>()(provider.unsyncedChanges, true)
+  is<SyncStatus>()(provider.syncStatus, true)
   is<ProviderStatus>()(provider.status, true)
   provider.on('status', ({ status }) => is<ProviderStatus>()(status, true))
   provider.on('sync', synced => is<boolean>()(synced, true))
@@ -144,6 +147,9 @@ export function provider(room: Room): void {
     is<string[]>()(removed, true)
     is<RoomPeer[]>()(peers, true)
   })
+  provider.on('unsynced-changes', count => is<number>()(count, true))
+  provider.on('sync-status', ({ status }) => is<'green' | 'yellow' | 'red'>()(status, true))
+  provider.on('connection-close', (error, from) => { is<VivimError | null>()(error, true); is<VivimProvider>()(from, true) })
   provider.on('connection-error', (error, from) => { is<VivimError>()(error, true); is<VivimProvider>()(from, true) })
   provider.connect()
   provider.disconnect()
