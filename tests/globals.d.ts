@@ -26,3 +26,12 @@ declare module 'vivim-wasm/yjs' {
 declare module 'y-webrtc' {
   export const WebrtcProvider: any
 }
+declare module 'react' {
+  export const createElement: any
+  export const StrictMode: any
+  export const useEffect: (effect: () => () => void, on: unknown[]) => void
+  export const useState: <T>(first: T) => [T, (next: T) => void]
+}
+declare module 'react-dom/client' {
+  export const createRoot: (place: Element) => { render: (element: unknown) => void, unmount: () => void }
+}

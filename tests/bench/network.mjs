@@ -83,7 +83,7 @@ const measured = (module, name, made) =>
 async function site() {
   const bundles = await Promise.all([
     ...['pages/js-libp2p.mjs', 'pages/bare.mjs', 'pages/cold-y-webrtc.mjs'].map((entry) => bundle(entry)),
-    ...(COLUMNS.includes('ours') ? ['pages/vivim.mjs', 'pages/cold-vivim.mjs'].map(bundleWithPackage) : []),
+    ...(COLUMNS.includes('ours') ? ['pages/vivim.mjs', 'pages/cold-vivim.mjs'].map((entry) => bundleWithPackage(entry)) : []),
   ])
   return serve({
     // Isolated pages get a clock of 5 µs instead of 100 µs.

@@ -44,6 +44,7 @@ export async function measure({ a, b, relays }, column, atOnce = Number.MAX_SAFE
     const { origin } = await scope.open(serve({ answers: await (pages ??= answers()) }))
     const server = column === 'peer' ? (await scope.open(launchYWebsocket())).url : relays.ours
     const room = crypto.randomUUID()
+    /** @type {import('../lib/chromium.mjs').ChromiumTab[]} */
     const tabs = []
     for (const browser of [b, a]) {
       const tab = await browser.tab(`${origin}/${column}`)
@@ -61,6 +62,7 @@ export async function measure({ a, b, relays }, column, atOnce = Number.MAX_SAFE
     const arrived = far.evaluate(() => window.peer.arrived())
     const begin = performance.now()
     const typed = await near.evaluate((atOnce) => window.peer.type(atOnce), atOnce)
+    /** @type {NodeJS.Timeout | undefined} */
     let late
     const timeout = new Promise((_, reject) => {
       late = setTimeout(() => reject(new Error('the text never arrived')), DELIVERY_MS)

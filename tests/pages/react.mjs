@@ -13,8 +13,8 @@ function Shared({ node, room, doc, log }) {
   useEffect(() => {
     log.push('mount')
     const provider = new VivimProvider(doc, { node, room })
-    provider.on('status', ({ status }) => setStatus(status))
-    provider.on('connection-error', (error) => log.push(error.code))
+    provider.on('status', (/** @type {{ status: string }} */ { status }) => setStatus(status))
+    provider.on('connection-error', (/** @type {{ code: string }} */ error) => log.push(error.code))
     const shared = doc.getText('text')
     const show = () => setText(shared.toString())
     shared.observe(show)
