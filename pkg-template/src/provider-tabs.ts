@@ -74,7 +74,8 @@ export class Tabs {
 
   #open(): void {
     if (this.#channel !== undefined) return
-    const channel = new BroadcastChannel(this.#name)
+    const channel = channelOf(this.#name)
+    if (channel === undefined) return
     // In Node an open channel would keep the process alive.
     if ('unref' in channel && typeof channel.unref === 'function') channel.unref()
     channel.onmessage = ({ data }: MessageEvent<unknown>) => {
@@ -179,6 +180,15 @@ export class Tabs {
         this.#host.appliedAwareness(message.bytes, from)
         return []
     }
+  }
+}
+
+/** Nothing where the browser keeps pages from each other, as in some frames of foreign sites. */
+function channelOf(name: string): BroadcastChannel | undefined {
+  try {
+    return new BroadcastChannel(name)
+  } catch {
+    return undefined
   }
 }
 

@@ -99,6 +99,10 @@ export class VivimProvider extends Observable<ProviderEvents> {
   #destroyed = false
   /** Set while a change from elsewhere is being applied. */
   #source: Source | undefined
+  /** Clients of whose awareness there is news to tell. */
+  readonly #newsForTabs = new Set<number>()
+  readonly #newsForRoom = new Set<number>()
+  #tellingAwareness = false
   /** Who told us last of each client's awareness; nobody: somebody else on this page. */
   readonly #told = new Map<number, 'room' | string | undefined>()
   /** The peers and tabs through whom each client's awareness goes when they go. */
@@ -427,8 +431,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
   }
 
   readonly #onAwareness = ({ added, updated, removed }: AwarenessChange, origin: unknown): void => {
-    const { awareness } = this
-    const own = awareness.clientID
+    const own = this.awareness.clientID
     const source = origin === this ? this.#source : undefined
     const changed = [...added, ...updated, ...removed]
     for (const client of [...added, ...updated]) {
@@ -437,15 +440,32 @@ export class VivimProvider extends Observable<ProviderEvents> {
     for (const client of removed) this.#told.delete(client)
     // Everybody finds out by himself who is late.
     const news = origin === 'timeout' ? changed.filter(client => client === own) : changed
-    if (news.length === 0) return
-    if (source === undefined ? this.#hasTabs() : source === 'room' && this.#hasTabsOffline()) {
-      this.#tabs?.tell({ kind: 'awareness', bytes: encodeAwarenessUpdate(awareness, news) })
+    const forTabs = source === undefined ? this.#hasTabs() : source === 'room' && this.#hasTabsOffline()
+    const forRoom = this.#link !== undefined && source !== 'room' && source?.online !== true
+    for (const client of news) {
+      if (forTabs) this.#newsForTabs.add(client)
+      if (forRoom) this.#newsForRoom.add(client)
     }
-    if (this.#link === undefined || source === 'room' || source?.online === true) return
+    if (this.#newsForTabs.size + this.#newsForRoom.size === 0 || this.#tellingAwareness) return
+    // What changes in one turn is told once.
+    this.#tellingAwareness = true
+    queueMicrotask(() => this.#tellAwareness())
+  }
+
+  #tellAwareness(): void {
+    this.#tellingAwareness = false
+    const { awareness } = this
+    const known = (client: number): boolean => awareness.meta.has(client)
+    const forTabs = [...this.#newsForTabs].filter(known)
+    const forRoom = new Set([...this.#newsForRoom].filter(known))
+    this.#newsForTabs.clear()
+    this.#newsForRoom.clear()
+    if (forTabs.length > 0) this.#tabs?.tell({ kind: 'awareness', bytes: encodeAwarenessUpdate(awareness, forTabs) })
+    if (this.#link === undefined || forRoom.size === 0) return
     // Only the newest message is sent to who is slow, so it says everything that is ours to say.
-    const clients = new Set(awareness.getLocalState() === null ? news : [own, ...news])
-    for (const [client, by] of this.#told) if (this.#speaksFor(by)) clients.add(client)
-    this.#link.awareness(encodeAwarenessUpdate(awareness, [...clients]))
+    if (awareness.getLocalState() !== null) forRoom.add(awareness.clientID)
+    for (const [client, by] of this.#told) if (this.#speaksFor(by)) forRoom.add(client)
+    this.#link.awareness(encodeAwarenessUpdate(awareness, [...forRoom]))
   }
 
   /** Whether the room hears from us alone of a client that we know from there. */

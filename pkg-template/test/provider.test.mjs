@@ -475,3 +475,12 @@ test('a tab that is connected passes on between the room and a tab that is not',
   await until('all have all', () => [online, offline, far].every(({ text }) => text.toString() === 'dabc'))
   assert.equal(online.node.core.sent.length, before)
 })
+
+test('a cursor that moves a thousand times in one turn is told once', async t => {
+  const { members: [a, b] } = setting(t, 'a', 'b')
+  await synced(a, b)
+  const told = t.mock.method(a.node.core.attachment, 'awareness')
+  for (let at = 0; at < 1_000; at += 1) a.awareness.setLocalStateField('cursor', at)
+  await until('it is known', () => b.awareness.getStates().get(a.doc.clientID)?.cursor === 999)
+  assert.equal(told.mock.callCount(), 1)
+})
