@@ -283,6 +283,17 @@ impl<P: Peer> OpenDocument<P> {
         Ok(())
     }
 
+    /// The awareness of everybody who is there: client, state in JSON, and the peer through whom it
+    /// came, if it is known.
+    pub fn awareness_states(&mut self) -> Vec<(ClientId, String, Option<P>)> {
+        let owners = &self.owners;
+        let states =
+            self.doc.awareness().states().map(|(client, state)| {
+                (client, state.to_owned(), owners.get(&client.get()).cloned())
+            });
+        states.collect()
+    }
+
     /// Who was there through this peer is gone.
     pub(crate) fn disown(&mut self, peer: &P, now: Timestamp) {
         self.owners.retain(|client, owner| {

@@ -57,7 +57,11 @@ impl<P: Peer> OpenDocument<P> {
         for peer in peers {
             self.receipts.closed(&peer);
         }
+        let had_peers = self.sync.peers().len() > 0;
         self.sync_input(SyncInput::Stop);
+        if had_peers {
+            self.outputs.push_back(Output::Event(Event::Peers));
+        }
         self.behind_since = None;
         self.is_behind = false;
         self.disown_all(now);
@@ -91,12 +95,14 @@ impl<P: Peer> OpenDocument<P> {
                 self.receipts.closed(&peer);
                 self.disown(&peer, now);
                 self.sync_input(SyncInput::Closed(peer));
+                self.outputs.push_back(Output::Event(Event::Peers));
             }
             NodeEvent::Joined => self.sync_input(SyncInput::Joined),
             NodeEvent::Left => self.sync_input(SyncInput::Left),
             NodeEvent::Opened(peer) => {
                 self.receipts.opened(&peer);
                 self.sync_input(SyncInput::Opened(peer));
+                self.outputs.push_back(Output::Event(Event::Peers));
             }
             NodeEvent::Reached { peer, change, stored } => {
                 if self.receipts.reached(&peer, change, stored) {
@@ -122,9 +128,16 @@ impl<P: Peer> OpenDocument<P> {
         self.sync.peers()
     }
 
-    /// Where the changes made here have got. Those that have not been handed on aren't counted.
-    pub fn receipts(&self) -> &Receipts<P> {
+    /// Where the changes made here have got.
+    pub fn receipts(&mut self) -> &Receipts<P> {
+        self.put_local();
         &self.receipts
+    }
+
+    /// How many changes made here no peer has, as far as is known.
+    pub fn unsynced(&mut self) -> u64 {
+        self.put_local();
+        self.receipts.unsynced() + self.early
     }
 
     /// The conflicts that were found lately.

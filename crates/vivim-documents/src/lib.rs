@@ -22,6 +22,7 @@ mod conflict;
 mod devices;
 mod document;
 mod exchange;
+pub mod file;
 mod journal;
 pub mod limits;
 mod local;

@@ -38,6 +38,9 @@ pub const LARGE_UPDATE: usize = 16 * 1024;
 /// Bytes of an exported document: a document's state and what is around it.
 pub const MAX_FILE: usize = 256 * 1024 * 1024;
 
+/// Bytes of the record of names in an exported document.
+pub const MAX_FILE_META: usize = 16 * 1024;
+
 /// How long nothing has to change before a document is compacted at leisure.
 pub const IDLE_AFTER: Duration = Duration::from_secs(5);
 

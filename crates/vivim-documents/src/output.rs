@@ -63,6 +63,8 @@ pub enum Event<P> {
     /// What was stored is in the document, or can't be had at present (and
     /// [`StorageFailed`](Self::StorageFailed) has said so).
     Loaded,
+    /// [`OpenDocument::peers`](crate::OpenDocument::peers) are others.
+    Peers,
     /// [`OpenDocument::receipts`](crate::OpenDocument::receipts) says something else.
     Receipts,
     /// The sync state is another one.

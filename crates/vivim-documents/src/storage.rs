@@ -13,6 +13,7 @@ use vivim_store::{
 
 use crate::{
     document::{OpenDocument, Peer, pieces},
+    file::{DocumentFile, FileError},
     journal::{Position, Source, Write},
     limits::{IDLE_AFTER, SIBLING_QUIET},
     output::{Event, Output, StoreDone, StoreOp, Wrote},
@@ -136,9 +137,30 @@ impl<P: Peer> OpenDocument<P> {
         position
     }
 
+    /// The document as a file.
+    ///
+    /// # Errors
+    ///
+    /// See [`FileError`].
+    pub fn export(&mut self) -> Result<Vec<u8>, FileError> {
+        self.put_local();
+        let meta = match &self.storage.meta {
+            Some(meta) => meta.clone(),
+            None => self.fresh_meta(),
+        };
+        // Everything there is always can be encoded.
+        let update = self.doc.encode_state_as_update(None).unwrap_or_default().into();
+        DocumentFile { meta, update }.encode()
+    }
+
     /// Everything up to here is durable, as far as there is a store.
     pub fn durable(&self) -> Position {
         if self.options.stored { self.journal.durable() } else { self.journal.position() }
+    }
+
+    /// The document was deleted from the store: from now on it lives in memory only.
+    pub fn abandon(&mut self) {
+        self.options.stored = false;
     }
 
     /// Changes, of others too, that are not durable here yet.
@@ -270,17 +292,9 @@ impl<P: Peer> OpenDocument<P> {
     }
 
     fn take_meta(&mut self, meta: Option<DocumentMeta>) {
+        let mut known = meta.unwrap_or_else(|| self.fresh_meta());
         let options = &self.options;
         let now = options.wall_clock;
-        let mut known = meta.unwrap_or_else(|| DocumentMeta {
-            doc: options.doc,
-            name: options.name.clone(),
-            room: options.room.clone(),
-            kind: options.kind.clone(),
-            created: now,
-            opened: 0,
-            devices: Bytes::new(),
-        });
         if !options.kind.is_empty() && known.kind != options.kind {
             known.kind.clone_from(&options.kind);
             self.storage.meta_is_old = true;
@@ -291,6 +305,19 @@ impl<P: Peer> OpenDocument<P> {
         }
         self.restore_receipts(&known.devices);
         self.storage.meta = Some(known);
+    }
+
+    fn fresh_meta(&self) -> DocumentMeta {
+        let options = &self.options;
+        DocumentMeta {
+            doc: options.doc,
+            name: options.name.clone(),
+            room: options.room.clone(),
+            kind: options.kind.clone(),
+            created: options.wall_clock,
+            opened: 0,
+            devices: Bytes::new(),
+        }
     }
 
     /// What is kept in the meta beside what the store knows: devices, then receipts.

@@ -20,6 +20,7 @@ export interface RawConfig {
   iceServers: RawIceServer[];
   privateKey?: Uint8Array | undefined;
   deviceId: Uint8Array;
+  storage?: string | undefined;
 }
 ";
 
@@ -49,7 +50,9 @@ extern "C" {
     #[wasm_bindgen(method, getter, structural, js_name = privateKey)]
     fn private_key(this: &RawConfig) -> Option<Uint8Array>;
     #[wasm_bindgen(method, getter, structural, js_name = deviceId)]
-    fn device_id(this: &RawConfig) -> Uint8Array;
+    pub(crate) fn device_id(this: &RawConfig) -> Uint8Array;
+    #[wasm_bindgen(method, getter, structural)]
+    pub(crate) fn storage(this: &RawConfig) -> Option<String>;
 
     #[wasm_bindgen(typescript_type = "RawIceServer")]
     type RawIceServer;

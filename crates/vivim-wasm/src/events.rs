@@ -1,15 +1,18 @@
 //! The one way out: a task that drains the core's events and calls JavaScript with each.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use futures::StreamExt;
-use js_sys::{Function, Uint8Array};
+use futures_timer::Delay;
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use vivim_doc::{awareness, validate};
+use vivim_documents::limits::LARGE_UPDATE;
 use vivim_node::{
     DocId, DocumentEvent, Event, EventStream, Node, PeerId, ReplicaOp, RoomEvent, WarningCode,
 };
 use vivim_proto::sync::{ReplicaError, ReplicaResult};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 use crate::{
     js::{object, strings},
@@ -38,7 +41,6 @@ export type RawEvent =
   | { type: 'doc:reached'; docId: string; peerId: string; change: number; stored: boolean }
   | { type: 'doc:updated'; docId: string; peerId: string }
   | { type: 'doc:closed'; docId: string; peerId: string }
-  | { type: 'doc:applied'; docId: string; peerId: string; update: Uint8Array }
   | { type: 'replica'; docId: string; peerId: string; call: number; op: RawReplicaOp; bytes: Uint8Array | undefined }
   | { type: 'warning'; code: string; message: string };
 ";
@@ -59,33 +61,57 @@ pub(crate) async fn pump(
         match event {
             Event::Replica { doc, id, peer, op } => {
                 if let Some(replica) = replicas.get(doc) {
-                    let (result, changes) = replica.answer(op);
-                    node.respond(doc, id, result);
-                    if replica.take_resync() {
-                        node.resummarize(doc);
+                    let is_large = is_large(&op);
+                    node.respond(doc, id, replica.answer(peer, op));
+                    replica.drive_and_tell();
+                    if is_large {
+                        breathe().await;
                     }
-                    changes.iter().for_each(|update| tell(applied(doc, peer, update)));
                 } else if let Some(error) = objection(&op) {
                     node.respond(doc, id, ReplicaResult::Failed(error));
                 } else {
                     tell(question(doc, peer, replicas.ask(doc, id), &op));
                 }
             }
+            Event::Document(doc, event) => match replicas.get(doc) {
+                Some(replica) => {
+                    replica.on_node_event(event);
+                    replica.drive_and_tell();
+                }
+                None => document_event(doc, event).into_iter().for_each(tell),
+            },
             event => project(event).into_iter().for_each(tell),
         }
     }
 }
 
-/// A Yrs document took in a peer's change.
-fn applied(doc: DocId, peer: PeerId, update: &[u8]) -> JsValue {
-    event_object(
-        "doc:applied",
-        &[
-            ("docId", doc.to_hex().into()),
-            ("peerId", peer.to_string().into()),
-            ("update", Uint8Array::from(update).into()),
-        ],
-    )
+/// Whether applying it takes long enough for a person to notice, if several come in a row.
+fn is_large(op: &ReplicaOp) -> bool {
+    matches!(op, ReplicaOp::Apply { payload } if payload.len() > LARGE_UPDATE)
+}
+
+/// Lets the browser draw and react.
+async fn breathe() {
+    match scheduler().map(|scheduler| scheduler.r#yield()) {
+        // It resolves, whatever happens.
+        Some(Ok(turn)) => drop(JsFuture::from(turn).await),
+        _ => Delay::new(Duration::ZERO).await,
+    }
+}
+
+/// The browser's scheduler, which comes back to us before other tasks, where there is one.
+fn scheduler() -> Option<Scheduler> {
+    let scheduler = Reflect::get(&js_sys::global(), &"scheduler".into()).ok()?;
+    let has_yield = Reflect::get(&scheduler, &"yield".into()).is_ok_and(|f| f.is_function());
+    has_yield.then(|| scheduler.unchecked_into())
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type Scheduler;
+
+    #[wasm_bindgen(method, catch)]
+    fn r#yield(this: &Scheduler) -> Result<Promise, JsValue>;
 }
 
 /// What is wrong with a payload, before an engine that trusts it reads it.
@@ -149,7 +175,6 @@ fn project(event: Event) -> Option<JsValue> {
             ],
         ),
         Event::Room(room, event) => room_event(room.to_hex(), event)?,
-        Event::Document(doc, event) => document_event(doc, event)?,
         Event::Warning { code, message } => {
             event_object("warning", &[("code", warning(code).into()), ("message", message.into())])
         }

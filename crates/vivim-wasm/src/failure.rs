@@ -2,6 +2,7 @@
 
 use vivim_doc::{ApplyError, EditError, SummaryError};
 use vivim_node::{CommandError, ConnectError, RoomError, StartError, StreamError, TopicError};
+use vivim_store::StoreError;
 use wasm_bindgen::JsValue;
 
 use crate::js;
@@ -139,10 +140,29 @@ impl From<EditError> for Failure {
     fn from(error: EditError) -> Self {
         let code = match &error {
             EditError::GivenUp | EditError::TooDeep => "LIMIT",
+            EditError::Gone => "GONE",
             EditError::NameTooLong(_) => "INVALID_NAME",
             EditError::OutOfBounds { .. } => "OUT_OF_BOUNDS",
             EditError::TooLarge(_) => "TOO_LARGE",
             EditError::WrongKind => "WRONG_KIND",
+            _ => "INTERNAL",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Blocked => "STORAGE_BLOCKED",
+            StoreError::Closed => "CLOSED",
+            StoreError::Damaged { .. } => "STORAGE_DAMAGED",
+            StoreError::Gone => "STORAGE_GONE",
+            StoreError::Io { .. } => "STORAGE",
+            StoreError::NewerVersion => "STORAGE_NEWER",
+            StoreError::QuotaExceeded => "STORAGE_FULL",
+            StoreError::Record(_) => "TOO_LARGE",
+            StoreError::Unavailable { .. } => "STORAGE_UNAVAILABLE",
             _ => "INTERNAL",
         };
         Self::new(code, error)
@@ -173,6 +193,7 @@ mod tests {
 
     const NODE: &str = include_str!("../../vivim-node/src/error.rs");
     const DOC: &str = include_str!("../../vivim-doc/src/error.rs");
+    const STORE: &str = include_str!("../../vivim-store/src/error.rs");
     const FACADE: &str = include_str!("../../../pkg-template/src/errors.ts");
 
     /// This file without its tests.
@@ -212,6 +233,7 @@ mod tests {
             (DOC, "ApplyError"),
             (DOC, "EditError"),
             (DOC, "SummaryError"),
+            (STORE, "StoreError"),
         ] {
             let variants = variants(source, name);
             assert!(!variants.is_empty(), "{name} was not understood");

@@ -15,6 +15,7 @@
 mod config;
 mod content;
 mod document;
+mod document_events;
 mod events;
 mod failure;
 mod js;
@@ -25,11 +26,12 @@ mod records;
 mod replica;
 mod replicas;
 mod room;
+mod storage;
 mod stream;
 mod value;
 
 pub use config::RawConfig;
-pub use document::RawDocument;
+pub use document::{RawDocument, read_document_file};
 pub use log::set_log_level;
 pub use node::{RawHandler, RawNode};
 pub use panic_hook::set_panic_handler;

@@ -3,8 +3,9 @@
 use std::{cell::RefCell, rc::Rc};
 
 use futures::{StreamExt, future};
-use js_sys::{Function, Promise, Uint8Array};
-use vivim_node::{Config, Node, PeerId};
+use js_sys::{Array, Function, Promise, Uint8Array};
+use vivim_node::{Config, DocId, Node, PeerId};
+use vivim_store::Store;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -14,8 +15,10 @@ use crate::{
     failure::Failure,
     js::promise,
     records,
+    replica::Replica,
     replicas::Replicas,
     room::RawRoom,
+    storage::Storage,
     stream::RawStream,
 };
 
@@ -25,6 +28,9 @@ use crate::{
 pub(crate) struct Core {
     running: RefCell<Option<Node>>,
     pub(crate) replicas: Rc<Replicas>,
+    pub(crate) storage: Storage,
+    /// This device's id in hex.
+    pub(crate) device: String,
 }
 
 impl Core {
@@ -52,8 +58,10 @@ impl RawNode {
     /// Throws `INVALID_CONFIG`, `INVALID_ADDRESS` or `INVALID_KEY`.
     #[wasm_bindgen(constructor)]
     pub fn new(config: &RawConfig) -> Result<Self, JsValue> {
+        let storage = Storage::new(config.storage());
+        let device = records::hex(&config.device_id().to_vec());
         let (config, peer_id) = config::parse(config)?;
-        let core = Core { running: RefCell::default(), replicas: Rc::default() };
+        let core = Core { running: RefCell::default(), replicas: Rc::default(), storage, device };
         Ok(Self { config, peer_id, core: Rc::new(core) })
     }
 
@@ -86,6 +94,7 @@ impl RawNode {
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn stop(&self) -> Promise {
         let node = self.core.running.take();
+        self.core.replicas.all().iter().for_each(Replica::detached);
         promise(async move {
             if let Some(node) = node {
                 node.stop().await?;
@@ -219,6 +228,38 @@ impl RawNode {
         promise(async move { Ok(records::diagnosis(&node?.diagnose().await?)) })
     }
 
+    /// The documents that are kept.
+    #[wasm_bindgen(js_name = listDocuments, unchecked_return_type = "Promise<RawDocumentInfo[]>")]
+    pub fn list_documents(&self) -> Promise {
+        let core = Rc::clone(&self.core);
+        promise(async move {
+            if !core.storage.is_kept() {
+                return Ok(Array::new().into());
+            }
+            let listing = core.storage.store().await?.list().await?;
+            Ok(listing.documents.iter().map(records::document_info).collect::<Array>().into())
+        })
+    }
+
+    /// Removes what is kept of a document.
+    #[wasm_bindgen(js_name = deleteDocument, unchecked_return_type = "Promise<void>")]
+    pub fn delete_document(&self, doc: &str) -> Promise {
+        let (core, doc) = (Rc::clone(&self.core), parse_doc(doc));
+        promise(async move {
+            let doc = doc?;
+            if !core.storage.is_kept() {
+                return Ok(JsValue::UNDEFINED);
+            }
+            done(core.storage.store().await?.delete(doc).await)
+        })
+    }
+
+    /// Asks the browser to keep what is stored; whether it agreed.
+    #[wasm_bindgen(unchecked_return_type = "Promise<boolean>")]
+    pub fn persist(&self) -> Promise {
+        promise(async move { Ok(vivim_store::indexed_db::persist().await.into()) })
+    }
+
     /// A room by its name; it still has to be joined.
     pub fn room(&self, name: String) -> RawRoom {
         RawRoom::new(Rc::clone(&self.core), name)
@@ -240,6 +281,18 @@ impl RawNode {
             node.respond(doc, id, crate::replicas::result(kind, bytes));
         }
     }
+}
+
+/// A document's id in hex.
+fn parse_doc(hex: &str) -> Result<DocId, Failure> {
+    let byte = |at: usize| u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok();
+    let mut id = [0; 32];
+    let is_id = hex.len() == 2 * id.len()
+        && id.iter_mut().enumerate().all(|(at, slot)| byte(at).map(|b| *slot = b).is_some());
+    if is_id {
+        return Ok(DocId(id));
+    }
+    Err(Failure::new("INVALID_ARGUMENT", format!("{hex:?} is not a document's id")))
 }
 
 /// Turns an answer without content into JavaScript's.

@@ -5,6 +5,7 @@ use vivim_node::{
     Connection, Diagnosis, Direction, NodeInfo, PeerInfo, RelayDiagnosis, RelayState, RoomPeer,
     Status, Transport,
 };
+use vivim_store::DocumentMeta;
 use wasm_bindgen::prelude::*;
 
 use crate::js::{object, strings};
@@ -20,6 +21,7 @@ export interface RawConnection {
   direction: 'inbound' | 'outbound'; rtt: number | undefined; bytesSent: number; bytesReceived: number; connectedAt: number;
 }
 export interface RawPeerInfo { peerId: string; multiaddrs: string[]; protocols: string[]; connected: boolean }
+export interface RawDocumentInfo { docId: string; name: string; room: string; kind: string; created: number; opened: number }
 export interface RawRoomPeer { peerId: string; connected: boolean; direct: boolean }
 export interface RawRelayLimits {
   maxCircuits: number; maxCircuitBytes: number; maxCircuitSecs: number; reservationSecs: number; maxRooms: number;
@@ -52,6 +54,18 @@ pub(crate) fn status(status: Status) -> &'static str {
         // `Status` is open for more; what isn't known here must not look connected.
         _ => "offline",
     }
+}
+
+#[allow(clippy::cast_precision_loss)] // Milliseconds since 1970.
+pub(crate) fn document_info(meta: &DocumentMeta) -> JsValue {
+    object(&[
+        ("docId", meta.doc.to_hex().into()),
+        ("name", meta.name.as_str().into()),
+        ("room", meta.room.as_str().into()),
+        ("kind", meta.kind.as_str().into()),
+        ("created", number(meta.created)),
+        ("opened", number(meta.opened)),
+    ])
 }
 
 pub(crate) fn node_info(info: &NodeInfo) -> JsValue {
@@ -148,7 +162,7 @@ fn relay(relay: &RelayDiagnosis) -> JsValue {
     ])
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,96 +1,322 @@
-//! A document kept here, by Yrs, as the node and the bindings know it.
+//! A document kept here, by Yrs: the driver of [`vivim_documents::OpenDocument`] in a browser.
+//!
+//! Whatever touches the document does it in a short borrow; what is to be done afterwards is done by
+//! [`Replica::drive`], with nothing borrowed. JavaScript hears of it from a task of its own, or, when
+//! the node has brought the news, at once.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+};
 
-use bytes::Bytes;
-use vivim_doc::{ClientId, Doc, EditError};
-use vivim_node::{ReplicaOp, ReplicaResult};
+use futures::channel::oneshot;
+use futures_timer::Delay;
+use js_sys::Function;
+use vivim_doc::{Doc, EditError, Typing};
+use vivim_documents::{
+    NodeEvent, OpenDocument, Options, Output, Peer, Position, StoreDone, StoreOp,
+};
+use vivim_node::{DocId, DocumentEvent, PeerId, ReplicaOp, ReplicaResult};
 use vivim_proto::time::Timestamp;
+use vivim_store::StoreError;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use web_time::Instant;
 
-use crate::failure::Failure;
+use crate::{document_events, failure::Failure, node::Core};
 
-/// Updates of one turn that are sent one by one; more leave as one.
-const SEPARATE_UPDATES: usize = 16;
+/// A peer, as documents know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Who(pub(crate) PeerId);
 
-/// The document as the node's replicas know it.
+impl Peer for Who {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        PeerId::from_bytes(bytes).ok().map(Self)
+    }
+}
+
+/// The document as the node's replicas and the bindings know it.
 #[derive(Debug)]
 pub(crate) struct Replica {
-    doc: RefCell<Doc>,
+    core: Weak<Core>,
+    id: DocId,
+    doc: RefCell<OpenDocument<Who>>,
     /// The epoch of the document's clock.
     born: Instant,
-    /// What was changed by JavaScript since it last took the updates.
-    pending: RefCell<Vec<Bytes>>,
-    /// What the document had before the first of them.
-    before: RefCell<Vec<u8>>,
-    is_batching: Cell<bool>,
+    /// Who is called with what happens.
+    listener: RefCell<Option<Function>>,
+    /// What it has yet to be called with.
+    news: RefCell<Vec<JsValue>>,
+    is_telling: Cell<bool>,
+    /// Who waits for what to be durable.
+    flushes: RefCell<Vec<(Position, oneshot::Sender<Result<(), StoreError>>)>>,
+    /// When the timer that is set rings.
+    alarm: Cell<Option<Timestamp>>,
+    /// Whether the application wants the bytes of updates.
+    pub(crate) wants_updates: Cell<bool>,
+    is_closed: Cell<bool>,
 }
 
 impl Replica {
-    pub(crate) fn new(client: ClientId) -> Self {
-        Self {
-            doc: RefCell::new(Doc::new(client)),
+    /// Opens a document; what is stored of it is being loaded.
+    pub(crate) fn open(core: &Rc<Core>, options: Options) -> Rc<Self> {
+        let this = Rc::new(Self {
+            core: Rc::downgrade(core),
+            id: options.doc,
+            doc: RefCell::new(OpenDocument::new(options, Timestamp::ZERO)),
             born: Instant::now(),
-            pending: RefCell::default(),
-            before: RefCell::default(),
-            is_batching: Cell::new(false),
-        }
+            listener: RefCell::default(),
+            news: RefCell::default(),
+            is_telling: Cell::new(false),
+            flushes: RefCell::default(),
+            alarm: Cell::new(None),
+            wants_updates: Cell::new(false),
+            is_closed: Cell::new(false),
+        });
+        this.drive();
+        this
     }
 
-    /// Answers a question of the node; gives the changes that it made, too.
-    pub(crate) fn answer(&self, op: ReplicaOp) -> (ReplicaResult, Vec<Bytes>) {
-        let now = Timestamp::new(self.born.elapsed());
-        let mut doc = self.doc.borrow_mut();
-        // Whoever has fallen silent isn't passed on to newcomers.
-        doc.awareness().handle_timeout(now);
-        let result = doc.handle(op, now);
-        doc.awareness().take_changes();
-        let changes = doc.take_updates().into_iter().map(|update| update.payload).collect();
-        (result, changes)
+    pub(crate) fn id(&self) -> DocId {
+        self.id
     }
 
-    /// Whether the document dropped something that its peers have to be asked for again.
-    pub(crate) fn take_resync(&self) -> bool {
-        self.doc.borrow_mut().take_resync()
+    fn now(&self) -> Timestamp {
+        Timestamp::new(self.born.elapsed())
     }
 
-    /// Edits; what changed waits until [`Replica::take`].
+    // For the bindings of the content -----------------------------------------------------------
+
+    /// Edits; what changed waits until [`Replica::settle`].
     pub(crate) fn edit<T, E: Into<Failure>>(
         &self,
         f: impl FnOnce(&mut Doc) -> Result<T, E>,
     ) -> Result<T, JsValue> {
-        let mut doc = self.doc.borrow_mut();
-        if !self.is_batching.replace(true) {
-            self.before.replace(doc.encode_state_vector());
-        }
-        let result = f(&mut doc);
-        let changes = doc.take_updates().into_iter().map(|update| update.payload);
-        self.pending.borrow_mut().extend(changes);
-        result.map_err(|error| error.into().into())
+        self.check_open()?;
+        self.doc.borrow_mut().edit(f).map_err(|error| error.into().into())
     }
 
-    /// Reads; the engine makes a text or map of this name if there is none, which is no change.
+    /// Types: see [`Typing`].
+    pub(crate) fn typing<T>(
+        &self,
+        f: impl FnOnce(&mut Doc, &mut Typing) -> Result<T, EditError>,
+    ) -> Result<T, JsValue> {
+        let result = self.doc.borrow_mut().type_in(|typing, doc| f(doc, typing));
+        result.map_err(|error| Failure::from(error).into())
+    }
+
+    /// Reads; the engine makes a root of this name if there is none, which is no change.
     pub(crate) fn read<T>(
         &self,
         f: impl FnOnce(&mut Doc) -> Result<T, EditError>,
     ) -> Result<T, JsValue> {
-        f(&mut self.doc.borrow_mut()).map_err(|error| Failure::from(error).into())
+        self.doc.borrow_mut().read(f).map_err(|error| Failure::from(error).into())
     }
 
-    /// Looks at the document.
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&Doc) -> T) -> T {
-        f(&self.doc.borrow())
-    }
-
-    /// The changes made here since the last call, as updates.
-    pub(crate) fn take(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        self.is_batching.set(false);
-        let updates = self.pending.take();
-        if updates.len() <= SEPARATE_UPDATES {
-            return Ok(updates.into_iter().map(Into::into).collect());
+    fn check_open(&self) -> Result<(), Failure> {
+        if self.is_closed.get() {
+            return Err(Failure::new("CLOSED", "this document was closed"));
         }
-        let before = self.before.take();
-        Ok(vec![self.doc.borrow().encode_state_as_update(Some(&before))?])
+        Ok(())
+    }
+
+    // For the bindings of the document's life -----------------------------------------------------
+
+    /// Looks at the document, or asks it for something.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut OpenDocument<Who>, Timestamp) -> T) -> T {
+        f(&mut self.doc.borrow_mut(), self.now())
+    }
+
+    /// Like [`with`](Self::with), and then does what is to be done.
+    pub(crate) fn act<T>(
+        self: &Rc<Self>,
+        f: impl FnOnce(&mut OpenDocument<Who>, Timestamp) -> T,
+    ) -> T {
+        let result = self.with(f);
+        self.drive();
+        result
+    }
+
+    pub(crate) fn listen(self: &Rc<Self>, listener: Function) {
+        self.listener.replace(Some(listener));
+        self.tell_soon();
+    }
+
+    /// Resolves when everything up to now is durable.
+    pub(crate) async fn flush(self: Rc<Self>) -> Result<(), StoreError> {
+        let position = self.act(OpenDocument::flush);
+        self.durable(position).await
+    }
+
+    /// Says goodbye; resolves when everything is durable. The content can still be read.
+    pub(crate) async fn close(self: Rc<Self>) -> Result<(), StoreError> {
+        let position = self.act(OpenDocument::close);
+        self.is_closed.set(true);
+        self.durable(position).await
+    }
+
+    async fn durable(&self, position: Position) -> Result<(), StoreError> {
+        if self.doc.borrow().durable() >= position {
+            return Ok(());
+        }
+        let (done, wait) = oneshot::channel();
+        self.flushes.borrow_mut().push((position, done));
+        wait.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    // For the node --------------------------------------------------------------------------------
+
+    /// The document is being opened on the node. Gives the number of the last change.
+    pub(crate) fn attached(self: &Rc<Self>) -> u64 {
+        self.act(OpenDocument::attached)
+    }
+
+    /// The node has no more to do with it.
+    pub(crate) fn detached(self: &Rc<Self>) {
+        self.act(OpenDocument::detached);
+    }
+
+    /// Answers a question of the node.
+    pub(crate) fn answer(&self, peer: PeerId, op: ReplicaOp) -> ReplicaResult {
+        self.with(|doc, now| doc.answer(&Who(peer), op, now))
+    }
+
+    /// The node has told something.
+    pub(crate) fn on_node_event(&self, event: DocumentEvent) {
+        let event = match event {
+            DocumentEvent::Closed(peer) => NodeEvent::Closed(Who(peer)),
+            DocumentEvent::Opened(peer) => NodeEvent::Opened(Who(peer)),
+            DocumentEvent::Reached { peer, change, stored } => {
+                NodeEvent::Reached { peer: Who(peer), change, stored }
+            }
+            DocumentEvent::Synced(peer) => NodeEvent::Synced(Who(peer)),
+            _ => return,
+        };
+        self.with(|doc, now| doc.node_event(event, now));
+    }
+
+    // What is to be done --------------------------------------------------------------------------
+
+    /// Does everything that the document wants done. JavaScript hears of it later.
+    pub(crate) fn drive(self: &Rc<Self>) {
+        self.perform();
+        self.tell_soon();
+    }
+
+    /// Does everything that the document wants done, and tells JavaScript at once. Not to be called
+    /// by JavaScript.
+    pub(crate) fn drive_and_tell(self: &Rc<Self>) {
+        self.perform();
+        self.tell();
+    }
+
+    fn perform(self: &Rc<Self>) {
+        loop {
+            let output = self.doc.borrow_mut().poll_output();
+            match output {
+                Some(output) => self.do_one(output),
+                None => break,
+            }
+        }
+        self.set_alarm();
+    }
+
+    fn do_one(self: &Rc<Self>, output: Output<Who>) {
+        let node = || self.core.upgrade().and_then(|core| core.node().ok());
+        match output {
+            Output::Awareness(payload) => {
+                node().map(|node| node.local_awareness(self.id, payload.into()));
+            }
+            Output::Change { number, payload } => {
+                node().map(|node| node.local_change(self.id, number, payload.into()));
+            }
+            Output::LargeChange { number } => {
+                node().map(|node| node.note_change(self.id, number) && node.resummarize(self.id));
+            }
+            Output::Resummarize => {
+                node().map(|node| node.resummarize(self.id));
+            }
+            Output::Stored => {
+                node().map(|node| node.stored(self.id));
+            }
+            Output::Durable(upto) => self.settle_flushes(upto, &Ok(())),
+            Output::NotDurable(upto, error) => self.settle_flushes(upto, &Err(error)),
+            Output::Event(event) => {
+                if let Some(event) = document_events::project(event, self.wants_updates.get()) {
+                    self.news.borrow_mut().push(event);
+                }
+            }
+            Output::Store(op) => self.store(op),
+        }
+    }
+
+    fn settle_flushes(&self, upto: Position, result: &Result<(), StoreError>) {
+        let waiting = self.flushes.take();
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(position, _)| *position <= upto);
+        self.flushes.replace(waiting);
+        for (_, waiter) in done {
+            // Whoever waits no longer doesn't need to know.
+            let _ = waiter.send(result.clone());
+        }
+    }
+
+    fn store(self: &Rc<Self>, op: StoreOp) {
+        let this = Rc::clone(self);
+        spawn_local(async move {
+            let done = match this.core.upgrade() {
+                Some(core) => core.storage.run(op, this.id).await,
+                None => StoreDone::Failed(StoreError::Closed),
+            };
+            this.with(|doc, now| doc.store_done(done, now));
+            this.drive_and_tell();
+        });
+    }
+
+    // Time ------------------------------------------------------------------------------------------
+
+    fn set_alarm(self: &Rc<Self>) {
+        let Some(at) = self.doc.borrow_mut().poll_timeout() else { return };
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            return;
+        }
+        self.alarm.set(Some(at));
+        let wait = at - self.now();
+        let this = Rc::downgrade(self);
+        spawn_local(async move {
+            Delay::new(wait).await;
+            let Some(this) = this.upgrade() else { return };
+            // Unless an earlier one was set meanwhile.
+            if this.alarm.get() == Some(at) {
+                this.alarm.set(None);
+                this.with(OpenDocument::handle_timeout);
+                this.drive_and_tell();
+            }
+        });
+    }
+
+    // JavaScript ------------------------------------------------------------------------------------
+
+    fn tell_soon(self: &Rc<Self>) {
+        let has_news = !self.news.borrow().is_empty() && self.listener.borrow().is_some();
+        if has_news && !self.is_telling.replace(true) {
+            let this = Rc::clone(self);
+            spawn_local(async move {
+                this.is_telling.set(false);
+                this.tell();
+            });
+        }
+    }
+
+    fn tell(&self) {
+        let Some(listener) = self.listener.borrow().clone() else { return };
+        for event in self.news.take() {
+            // The facade catches what handlers throw.
+            let _ = listener.call1(&JsValue::NULL, &event);
+        }
     }
 }

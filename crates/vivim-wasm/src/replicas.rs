@@ -25,10 +25,20 @@ impl Replicas {
         self.yrs.borrow_mut().insert(doc, replica);
     }
 
-    /// Forgets a document and the questions to it.
-    pub(crate) fn remove(&self, doc: DocId) {
-        self.yrs.borrow_mut().remove(&doc);
+    /// Forgets a document and the questions to it. A Yrs document goes only if it is this one.
+    pub(crate) fn remove(&self, doc: DocId, replica: Option<&Rc<Replica>>) {
+        let mut yrs = self.yrs.borrow_mut();
+        let known = yrs.get(&doc);
+        if known.is_some_and(|known| replica.is_none_or(|replica| Rc::ptr_eq(known, replica))) {
+            yrs.remove(&doc);
+        }
+        drop(yrs);
         self.calls.borrow_mut().retain(|_, (of, _)| *of != doc);
+    }
+
+    /// All Yrs documents.
+    pub(crate) fn all(&self) -> Vec<Rc<Replica>> {
+        self.yrs.borrow().values().cloned().collect()
     }
 
     /// The Yrs document that answers; `None` if the replica is in JavaScript.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use futures::FutureExt;
 use js_sys::Promise;
 use vivim_node::{DocId, RoomId};
 use wasm_bindgen::prelude::*;
@@ -11,6 +12,7 @@ use crate::{
     js::promise,
     node::{Core, done},
     records,
+    replica::Replica,
 };
 
 /// A room by its name.
@@ -61,16 +63,23 @@ impl RawRoom {
     /// The place of a replica in JavaScript; it still has to be opened.
     pub fn attachment(&self, name: String) -> RawAttachment {
         let doc = DocId::derive(&self.name, &name);
-        RawAttachment { core: Rc::clone(&self.core), room: self.id, name, doc }
+        RawAttachment { core: Rc::clone(&self.core), room: self.id, name, doc, replica: None }
     }
 
-    /// A Yrs document; its attachment still has to be opened.
+    /// The id of a document, in hex.
+    #[wasm_bindgen(js_name = docId)]
+    pub fn doc_id(&self, name: &str) -> String {
+        DocId::derive(&self.name, name).to_hex()
+    }
+
+    /// Opens a Yrs document, which is kept in the storage if that is wanted; to be exchanged, it has to be bound to an attachment.
     ///
     /// # Errors
     ///
     /// Throws if there is no source of randomness.
-    pub fn document(&self, name: &str) -> Result<RawDocument, JsValue> {
-        Ok(RawDocument::new(&self.core, DocId::derive(&self.name, name))?)
+    pub fn document(&self, name: String, kind: String, kept: bool) -> Result<RawDocument, JsValue> {
+        let doc = DocId::derive(&self.name, &name);
+        Ok(RawDocument::new(&self.core, doc, self.name.clone(), name, kind, kept)?)
     }
 }
 
@@ -82,6 +91,8 @@ pub struct RawAttachment {
     room: RoomId,
     name: String,
     doc: DocId,
+    /// The Yrs document that answers; without one, JavaScript is asked.
+    replica: Option<Rc<Replica>>,
 }
 
 #[wasm_bindgen]
@@ -92,16 +103,40 @@ impl RawAttachment {
         self.doc.to_hex()
     }
 
-    /// Opens the document: from now on questions come.
+    /// Has a Yrs document answer, from the opening on.
+    pub fn bind(&mut self, document: &RawDocument) {
+        self.replica = Some(Rc::clone(&document.replica));
+    }
+
+    /// Opens the document: from now on questions come. What is told after this call reaches the
+    /// node behind it.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn open(&self) -> Promise {
         let (node, room, name) = (self.core.node(), self.room, self.name.clone());
-        promise(async move { done(node?.open_document(room, name).await.map(drop)) })
+        let mut opening =
+            async move { done(node?.open_document(room, name).await.map(drop)) }.boxed_local();
+        if let Some(replica) = &self.replica {
+            self.core.replicas.add(self.doc, Rc::clone(replica));
+        }
+        // A promise's future begins in the next turn; this one sends its command now.
+        let answer = (&mut opening).now_or_never();
+        if let Some(replica) = &self.replica {
+            self.note(replica.attached());
+        }
+        promise(async move {
+            match answer {
+                Some(answer) => answer,
+                None => opening.await,
+            }
+        })
     }
 
     /// Forgets the replica here; the node may still ask, and is refused.
     pub fn forget(&self) {
-        self.core.replicas.remove(self.doc);
+        self.core.replicas.remove(self.doc, self.replica.as_ref());
+        if let Some(replica) = &self.replica {
+            replica.detached();
+        }
     }
 
     /// Closes it.
@@ -129,15 +164,21 @@ impl RawAttachment {
     /// Tells that the replica contains all changes up to this number: see `Node::note_change`.
     #[wasm_bindgen(js_name = noteChange)]
     pub fn note_change(&self, number: f64) {
-        if let Ok(node) = self.core.node() {
-            node.note_change(self.doc, change_number(number));
-        }
+        self.note(change_number(number));
     }
 
     /// Tells of this device's awareness.
     pub fn awareness(&self, update: Vec<u8>) {
         if let Ok(node) = self.core.node() {
             node.local_awareness(self.doc, update);
+        }
+    }
+}
+
+impl RawAttachment {
+    fn note(&self, number: u64) {
+        if let Ok(node) = self.core.node() {
+            node.note_change(self.doc, number);
         }
     }
 }
