@@ -124,6 +124,10 @@ pub const SUMMARY_BURST: u32 = 8;
 /// After the burst, one summary is answered in this time; a newer one replaces the waiting one.
 pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A summary waits for at most this long because its answer is on its way by gossip: two rounds of
+/// summaries, in which the peer asks others too.
+pub const MAX_HOLD: Duration = Duration::from_secs(20);
+
 // Rooms of many peers ----------------------------------------------------------------------------
 
 /// Members (oneself included) up to which a room uses streams only.
@@ -144,6 +148,13 @@ pub const MAX_GOSSIP_PAYLOAD: usize = 32 * 1024;
 
 /// Bytes of one gossip message: version, kind, document id, payload.
 pub const MAX_GOSSIP_MESSAGE: usize = MAX_GOSSIP_PAYLOAD + 64;
+
+/// How long what was published by gossip is under way, as far as answers to summaries go: in a room
+/// of 30 on a busy machine gossip takes some hundred milliseconds.
+pub const GOSSIP_SETTLE: Duration = Duration::from_secs(1);
+
+/// An answer that waits for gossip comes up to this much later, so that a room doesn't pulse.
+pub const GOSSIP_SETTLE_JITTER: Duration = Duration::from_millis(500);
 
 /// Mean time between two rounds of summaries in a gossip room.
 pub const SUMMARY_ROUND: Duration = Duration::from_secs(10);

@@ -5,12 +5,16 @@
 //! come over the new one. Both ends agree which of two streams is better ([`Rank`]), so crossing
 //! openings leave one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use libp2p::{PeerId, StreamProtocol, swarm::ConnectionId};
+use rand::Rng;
 use vivim_proto::{
     id::DocId,
-    limits::MAX_GOSSIP_PAYLOAD,
+    limits::{GOSSIP_SETTLE, GOSSIP_SETTLE_JITTER, MAX_GOSSIP_PAYLOAD},
     sync::{self, FrameDecoder, Input, Output, ReplicaOp, ReplicaResult, Session, SessionConfig},
 };
 use web_time::Instant;
@@ -31,7 +35,7 @@ pub(super) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new(sync::PROTO
 #[derive(Debug)]
 pub(super) enum Opening {
     App(StreamProtocol, Reply<AppStream, StreamError>),
-    Ping(Reply<std::time::Duration, StreamError>),
+    Ping(Reply<Duration, StreamError>),
     Sync,
     Directory,
 }
@@ -530,6 +534,16 @@ impl Actor {
     pub(super) fn note_on_links(&mut self, doc: DocId, change: u64) {
         for link in self.links.map.values_mut() {
             link.session.note_change(doc, change);
+        }
+    }
+
+    /// A change went by gossip: whoever asks for it within the next moment has it soon.
+    pub(super) fn hold_answers(&mut self, doc: DocId) {
+        let now = self.now();
+        let spread = GOSSIP_SETTLE_JITTER.as_millis() as u64;
+        for link in self.links.map.values_mut() {
+            let later = Duration::from_millis(self.rng.random_range(0..=spread));
+            link.session.hold_answers(doc, now + GOSSIP_SETTLE + later);
         }
     }
 

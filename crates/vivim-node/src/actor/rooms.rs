@@ -251,13 +251,7 @@ impl Actor {
         self.send_update(doc, payload, GossipKind::Awareness, None);
     }
 
-    fn send_update(
-        &mut self,
-        doc: DocId,
-        payload: Bytes,
-        kind: GossipKind,
-        change: Option<u64>,
-    ) {
+    fn send_update(&mut self, doc: DocId, payload: Bytes, kind: GossipKind, change: Option<u64>) {
         let Some(id) = self.rooms.docs.get(&doc).copied() else { return };
         let Some(room) = self.rooms.map.get(&id) else { return };
         let peers: Vec<PeerId> = match room.policy.route(payload.len()) {
@@ -267,6 +261,9 @@ impl Actor {
                     .encode()
                     .is_ok_and(|bytes| self.publish_full(&id.gossip_topic(), bytes).is_ok());
                 if sent {
+                    if kind == GossipKind::Update {
+                        self.hold_answers(doc);
+                    }
                     return;
                 }
                 // Without gossip (switched off, or its queues full) streams carry it.

@@ -118,7 +118,9 @@ impl<P: Clone + Ord> Room<P> {
                 }
             }
             Input::PeerLeft(peer) => {
-                self.members.remove(&peer);
+                if self.members.remove(&peer).is_some_and(|member| member.connected) {
+                    self.compare_after_loss(now, rng);
+                }
             }
             Input::Timeout => {}
         }
@@ -167,7 +169,7 @@ impl<P: Clone + Ord> Room<P> {
     fn handle_disconnected(&mut self, peer: &P, now: Timestamp, rng: &mut impl RngCore) {
         let gossip = self.mode == Mode::Gossip;
         let Some(member) = self.members.get_mut(peer) else { return };
-        member.connected = false;
+        let was_connected = std::mem::take(&mut member.connected);
         // At first soon, since most connections are lost to a change of network; up to a half more,
         // so that a whole room doesn't dial one peer at the same moment.
         member.backoff = (member.backoff * 2).clamp(REDIAL_MIN, REDIAL_MAX);
@@ -175,6 +177,18 @@ impl<P: Clone + Ord> Room<P> {
         if gossip {
             // Another one will do as well, and is more likely to be there.
             member.neighbour = false;
+        }
+        if was_connected {
+            self.compare_after_loss(now, rng);
+        }
+    }
+
+    /// A member's streams have broken. Its last changes may have reached some of us and not others,
+    /// and perhaps it doesn't have them itself any more: those who stay must compare.
+    fn compare_after_loss(&mut self, now: Timestamp, rng: &mut impl RngCore) {
+        // With gossip the next round is never far.
+        if self.mode == Mode::Streams {
+            self.hurry(now, rng);
         }
     }
 
@@ -248,10 +262,15 @@ impl<P: Clone + Ord> Room<P> {
             .map(|(peer, member)| (!member.neighbour, rng.next_u64(), peer))
             .collect();
         connected.sort();
-        let peers = connected.into_iter().take(SUMMARY_NEIGHBOURS);
+        let most = match self.mode {
+            // There is no next round in which the others could be asked.
+            Mode::Streams => STREAMS_ROOM,
+            Mode::Gossip => SUMMARY_NEIGHBOURS,
+        };
+        let peers = connected.into_iter().take(most);
         out.extend(peers.map(|(_, _, peer)| Output::Resummarize(peer.clone())));
         self.next_round = match self.mode {
-            // Streams lose nothing; one round after the change is enough.
+            // Streams lose nothing; one round after the change, or after a loss, is enough.
             Mode::Streams => None,
             Mode::Gossip => {
                 let earliest = SUMMARY_ROUND.saturating_sub(SUMMARY_ROUND_JITTER);

@@ -106,21 +106,49 @@ fn whoever_fails_in_a_large_room_is_replaced() {
 
 #[test]
 fn whoever_is_lost_in_a_small_room_is_dialled_again_with_growing_waits() {
-    let mut driven = Driven::new(3);
+    let mut driven = Driven::new(1);
     let mut waits = Vec::new();
-    assert_eq!(driven.handle(Input::Disconnected(2)), []);
+    assert_eq!(driven.handle(Input::Disconnected(1)), []);
+    // The comparison with those who stay, of whom there are none.
     for _ in 0..8 {
         let lost_at = driven.now;
+        while driven.room.next_round.is_some_and(|at| Some(at) == driven.room.poll_timeout()) {
+            driven.now = driven.room.poll_timeout().unwrap();
+            assert_eq!(driven.handle(Input::Timeout), []);
+        }
         driven.now = driven.room.poll_timeout().unwrap();
         waits.push(driven.now - lost_at);
-        assert_eq!(driven.handle(Input::Timeout), [Output::Connect(2)]);
-        assert_eq!(driven.handle(Input::Disconnected(2)), []);
+        assert_eq!(driven.handle(Input::Timeout), [Output::Connect(1)]);
+        assert_eq!(driven.handle(Input::Disconnected(1)), []);
     }
     assert!(waits[0] >= REDIAL_MIN && waits[0] <= REDIAL_MIN * 2, "{waits:?}");
     assert!(waits[7] >= REDIAL_MAX && waits[7] <= REDIAL_MAX * 2, "{waits:?}");
     driven.now = driven.room.poll_timeout().unwrap();
     let _ = driven.dial(Input::Timeout);
     assert_eq!(driven.room.poll_timeout(), None);
+}
+
+#[test]
+fn those_who_stay_compare_when_a_member_of_a_small_room_is_lost() {
+    for lost in [Input::Disconnected(2), Input::PeerLeft(2)] {
+        let mut driven = Driven::new(5);
+        let lost_at = driven.now;
+        assert_eq!(driven.handle(lost), []);
+        let round = driven.room.next_round.unwrap();
+        assert!(round - lost_at <= SUMMARY_SOON * 2);
+        driven.now = round;
+        assert_eq!(resummarized(&driven.handle(Input::Timeout)).len(), 4, "everybody");
+        assert_eq!(driven.room.next_round, None, "once");
+    }
+}
+
+#[test]
+fn who_was_never_connected_is_no_loss() {
+    let mut driven = Driven::new(0);
+    let _ = driven.handle(Input::PeerJoined(1));
+    let _ = driven.handle(Input::Disconnected(1));
+    let _ = driven.handle(Input::PeerLeft(1));
+    assert_eq!(driven.room.next_round, None);
 }
 
 #[test]

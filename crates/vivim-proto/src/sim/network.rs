@@ -1,10 +1,11 @@
 //! The network and the nodes on it.
 
+mod disk;
 mod weather;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     fmt,
     time::Duration,
 };
@@ -12,10 +13,11 @@ use std::{
 use bytes::Bytes;
 use rand::RngCore;
 
+use self::disk::Disk;
 use super::{SetReplica, SimRng};
 use crate::{
     id::DocId,
-    limits::CREDIT_WINDOW,
+    limits::{CREDIT_WINDOW, GOSSIP_SETTLE},
     room::{self, Room, Route},
     sync::{
         CloseCode, Event, FrameDecoder, Input, Output, ReplicaOp, ReplicaResult, RequestId, Session,
@@ -54,6 +56,8 @@ pub struct Network {
     /// Which side of the split each node is on.
     side: Vec<bool>,
     storm: bool,
+    /// What somebody was told to be stored: it must be everywhere at the end.
+    promised: BTreeSet<(DocId, u64)>,
     report: Report,
 }
 
@@ -68,6 +72,12 @@ pub struct Report {
     pub most_in_flight: usize,
     /// When everybody agreed, after the storm.
     pub agreed_after: Duration,
+    /// Restarts from what was on disk.
+    pub restarts: u64,
+    /// Changes that a restart lost, because they were neither on disk nor with a peer.
+    pub lost: u64,
+    /// Acknowledgements that were checked against the truth.
+    pub receipts: u64,
 }
 
 /// A run that didn't go well. Its `Display` names the seed.
@@ -94,6 +104,9 @@ struct Node {
 #[derive(Debug, Default)]
 struct Doc {
     replica: SetReplica,
+    disk: Disk,
+    /// The elements of the changes made here, in the order of their numbers.
+    own: Vec<u64>,
     closed: bool,
 }
 
@@ -130,6 +143,7 @@ enum What {
     Answer { link: u64, pair: (usize, usize), end: usize, id: RequestId, doc: DocId, op: ReplicaOp },
     Arrive { link: u64, pair: (usize, usize), to: usize, bytes: Bytes },
     Edit,
+    Flushed { node: usize, doc: DocId, start: u64 },
     Gossip { to: usize, doc: DocId, payload: Bytes },
     Reconnect { pair: (usize, usize) },
     Reopen { node: usize, doc: DocId },
@@ -152,7 +166,7 @@ impl Network {
         let nodes = (0..config.nodes)
             .map(|own| Node {
                 room: Room::new(own),
-                docs: (0..config.docs).map(|doc| (doc_id(doc), Doc::default())).collect(),
+                docs: (0..config.docs).map(|doc| (doc_id(doc), Doc::new(rng.one_in(2)))).collect(),
                 slowness: Duration::from_micros(if rng.one_in(4) { 20_000 } else { 200 }),
                 busy_until: Timestamp::ZERO,
                 armed: None,
@@ -170,6 +184,7 @@ impl Network {
             links: BTreeMap::new(),
             next_link: 0,
             storm: true,
+            promised: BTreeSet::new(),
             report: Report::default(),
         }
     }
@@ -195,6 +210,7 @@ impl Network {
         }
         self.run_until(end_of_storm + self.config.calm, true)?;
         self.check_agreement()?;
+        self.check_promises()?;
         self.report.agreed_after = self.now - end_of_storm;
         Ok(self.report)
     }
@@ -224,11 +240,13 @@ impl Network {
             What::Arrive { link, pair, to, bytes } => self.arrive(link, pair, to, &bytes),
             What::Edit => self.edit(),
             What::Gossip { to, doc, payload } => {
-                if let Some(doc) = self.nodes[to].docs.get_mut(&doc) {
-                    let _ = doc.replica.handle(ReplicaOp::Apply { payload });
+                if let Some(state) = self.nodes[to].docs.get_mut(&doc) {
+                    let _ = state.replica.handle(ReplicaOp::Apply { payload });
                 }
+                self.write(to, doc);
                 Ok(())
             }
+            What::Flushed { node, doc, start } => self.flushed(node, doc, start),
             What::Heal => self.heal(),
             What::Reconnect { pair } => self.connect(pair),
             What::Reopen { node, doc } => self.reopen(node, doc),
@@ -258,7 +276,10 @@ impl Network {
         let element = self.rng.next_u64();
         let Some(state) = self.nodes[node].docs.get_mut(&doc) else { return Ok(()) };
         let update = state.replica.insert(element, size);
-        if state.closed {
+        state.own.push(element);
+        let (change, closed) = (state.own.len() as u64, state.closed);
+        self.write(node, doc);
+        if closed {
             return Ok(());
         }
         let route = self.nodes[node].room.route(update.len());
@@ -272,17 +293,22 @@ impl Network {
                     self.schedule(delay, What::Gossip { to, doc, payload });
                 }
             }
+            let until = self.now + GOSSIP_SETTLE;
+            self.each_session(node, |session| {
+                session.hold_answers(doc, until);
+                session.note_change(doc, change);
+            });
             return Ok(());
         }
         for pair in self.pairs_of(node) {
             let (end, other) = if pair.1 == node { (1, pair.0) } else { (0, pair.1) };
             let neighbour = self.nodes[node].room.neighbours().any(|peer| *peer == other);
+            let Some(link) = self.links.get_mut(&pair) else { continue };
             if route == Route::Neighbours && !neighbour {
+                link.ends[end].session.note_change(doc, change);
                 continue;
             }
-            if let Some(link) = self.links.get_mut(&pair) {
-                let _ = link.ends[end].session.local_update(doc, update.clone());
-            }
+            let _ = link.ends[end].session.local_change(doc, change, update.clone());
             self.perform(pair, end, Vec::new())?;
         }
         Ok(())
@@ -361,6 +387,9 @@ impl Network {
                 Output::Event(Event::Closed { code, .. }) if code != CloseCode::Done => {
                     return Err(self.failure(format!("a channel closed: {code:?}")));
                 }
+                Output::Event(Event::Reached { doc, change, level }) => {
+                    self.check_receipt(pair, end, doc, change, level)?;
+                }
                 Output::Event(_) => {}
                 Output::Request { id, doc, op } => self.request(pair, end, id, doc, op)?,
             }
@@ -429,6 +458,8 @@ impl Network {
         let Some(state) = self.nodes[node].docs.get_mut(&doc) else { return Ok(()) };
         let before = state.replica.len();
         let result = state.replica.handle(op);
+        self.write(node, doc);
+        let Some(state) = self.nodes[node].docs.get(&doc) else { return Ok(()) };
         if result == ReplicaResult::Applied && applied > 20_000 && state.replica.len() > before {
             self.tell_room(node, room::Input::LargeUpdate)?;
         }
@@ -487,6 +518,16 @@ impl Network {
 
     fn pairs_of(&self, node: usize) -> Vec<(usize, usize)> {
         self.links.keys().copied().filter(|(a, b)| *a == node || *b == node).collect()
+    }
+
+    fn each_session(&mut self, node: usize, mut run: impl FnMut(&mut Session)) {
+        for (pair, link) in &mut self.links {
+            if pair.0 == node {
+                run(&mut link.ends[0].session);
+            } else if pair.1 == node {
+                run(&mut link.ends[1].session);
+            }
+        }
     }
 
     fn each_doc(&self) -> Vec<(usize, DocId)> {

@@ -7,10 +7,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crate::sync::{ReplicaError, ReplicaOp, ReplicaResult};
 
 /// A set of numbered elements, each with a size. Merging is union.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct SetReplica {
     elements: BTreeMap<u64, u32>,
     awareness: Bytes,
+    /// Differences above so many bytes are given in pieces.
+    piece: Option<usize>,
 }
 
 impl SetReplica {
@@ -18,6 +20,11 @@ impl SetReplica {
     pub fn insert(&mut self, element: u64, size: u32) -> Bytes {
         self.elements.insert(element, size);
         encode([(element, size)].into_iter())
+    }
+
+    /// From now on, differences of more than `bytes` are given in pieces of about that size.
+    pub fn set_piece(&mut self, bytes: usize) {
+        self.piece = Some(bytes);
     }
 
     /// The awareness that this replica gives out.
@@ -68,7 +75,7 @@ impl SetReplica {
                 }
                 let has: Vec<u64> = summary.chunks_exact(8).map(|mut c| c.get_u64()).collect();
                 let missing = self.elements.iter().filter(|(id, _)| has.binary_search(id).is_err());
-                ReplicaResult::Diff(encode(missing.map(|(id, size)| (*id, *size))))
+                self.difference(missing.map(|(id, size)| (*id, *size)))
             }
             ReplicaOp::EncodeAwareness => ReplicaResult::Awareness(self.awareness.clone()),
             ReplicaOp::Summary => {
@@ -82,6 +89,35 @@ impl SetReplica {
                 ReplicaResult::Summary(out.freeze())
             }
         }
+    }
+}
+
+/// Equal is what has the same in it.
+impl PartialEq for SetReplica {
+    fn eq(&self, other: &Self) -> bool {
+        self.elements == other.elements && self.awareness == other.awareness
+    }
+}
+
+impl Eq for SetReplica {}
+
+impl SetReplica {
+    fn difference(&self, missing: impl Iterator<Item = (u64, u32)>) -> ReplicaResult {
+        let Some(max) = self.piece else { return ReplicaResult::Diff(encode(missing)) };
+        let mut pieces = vec![Vec::new()];
+        let mut len = 0;
+        for (id, size) in missing {
+            if len > 0 && len + size as usize > max {
+                pieces.push(Vec::new());
+                len = 0;
+            }
+            len += size as usize;
+            if let Some(piece) = pieces.last_mut() {
+                piece.push((id, size));
+            }
+        }
+        let pieces = pieces.into_iter().map(|piece| encode(piece.into_iter()));
+        ReplicaResult::Pieces(pieces.collect())
     }
 }
 

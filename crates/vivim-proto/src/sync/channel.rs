@@ -9,7 +9,11 @@ use super::{
     message::{Ack, encode_credit, kind},
     outbound::{Outbound, Polled},
 };
-use crate::{bucket::Bucket, limits};
+use crate::{
+    bucket::Bucket,
+    limits::{self, MAX_HOLD},
+    time::Timestamp,
+};
 
 /// One document: what each side has offered, and the sync between them if both have.
 #[derive(Debug, Default)]
@@ -35,6 +39,28 @@ pub(super) struct Link {
     /// The newest summary of the peer that waits for its answer.
     pub(super) to_answer: Option<Bytes>,
     pub(super) answers: Bucket,
+    pub(super) hold: Hold,
+}
+
+/// When a summary isn't answered at once, because what is missing is on its way already.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    /// The peer has been told what it was missing, at least once.
+    pub(super) answered: bool,
+    /// Until when what is new here is on its way to the peer.
+    pub(super) until: Timestamp,
+    /// When the first of the summaries came that had to wait. The next to be answered ends it.
+    pub(super) since: Option<Timestamp>,
+    /// The summary that waits is too old to be answered: a newer one has to be asked for.
+    pub(super) is_stale: bool,
+}
+
+impl Hold {
+    /// Until when to hold a summary that is here now; `None` if it isn't to be held.
+    pub(super) fn active(&self, now: Timestamp) -> Option<Timestamp> {
+        let end = self.since.map_or(self.until, |since| self.until.min(since + MAX_HOLD));
+        (self.answered && now < end).then_some(end)
+    }
 }
 
 impl Channel {
@@ -84,6 +110,7 @@ impl Link {
             diff_asked: false,
             to_answer: None,
             answers: Bucket::new(limits::SUMMARY_BURST, limits::SUMMARY_INTERVAL),
+            hold: Hold::default(),
         }
     }
 }

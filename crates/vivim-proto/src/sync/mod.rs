@@ -41,6 +41,10 @@
 //! to a summary that was made after it; so what went past the stream, by gossip, counts after the
 //! next exchange of summaries.
 //!
+//! In a large room what is typed goes by gossip. A summary made a moment before it arrived would be
+//! answered with it once more; so such a summary isn't answered, but a newer one asked for when
+//! gossip has had its time ([`Session::hold_answers`]).
+//!
 //! # Flow
 //!
 //! Messages are cut into fragments that fit a frame of 16 KiB; channels with something to send take

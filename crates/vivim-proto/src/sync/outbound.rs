@@ -158,6 +158,19 @@ impl Outbound {
         self.coverage.answer_made();
     }
 
+    /// Whether updates have been dropped that no answer covers yet.
+    pub(super) fn is_dropping(&self) -> bool {
+        self.dropping
+    }
+
+    /// Asks for the peer's summary.
+    pub(super) fn ask_for_summary(&mut self) {
+        match &mut self.summary {
+            Some(summary) => summary.want = true,
+            None => self.summary = Some(Summary { want: true, payload: Bytes::new() }),
+        }
+    }
+
     /// A diff is being asked for: it will carry everything dropped so far.
     pub(super) fn diff_requested(&mut self) {
         self.dropping = false;
@@ -165,8 +178,7 @@ impl Outbound {
 
     /// Whether an answer waits or is under way.
     pub(super) fn has_answer(&self) -> bool {
-        self.sending.as_ref().is_some_and(|sending| sending.answer)
-            || !self.answer.is_empty()
+        self.sending.as_ref().is_some_and(|sending| sending.answer) || !self.answer.is_empty()
     }
 
     pub(super) fn set_summary(&mut self, mut summary: Summary) {
@@ -275,10 +287,7 @@ impl Outbound {
             let first = acked.gap.map_or(first, |gap| gap.first.min(first));
             acked.gap = Some(Gap { first, answer: None });
         }
-        match &mut self.summary {
-            Some(summary) => summary.want = true,
-            None => self.summary = Some(Summary { want: true, payload: Bytes::new() }),
-        }
+        self.ask_for_summary();
     }
 
     fn next_message(&mut self) -> Option<Sending> {

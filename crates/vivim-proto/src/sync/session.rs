@@ -1,5 +1,6 @@
 //! The state machine of one sync stream.
 
+mod answers;
 mod close;
 mod replica;
 
@@ -28,8 +29,8 @@ use crate::{
 /// Methods are of four kinds. *Verbs* come from the application: [`open`](Self::open),
 /// [`close`](Self::close), [`local_update`](Self::local_update),
 /// [`local_change`](Self::local_change), [`note_change`](Self::note_change),
-/// [`local_awareness`](Self::local_awareness), [`resummarize`](Self::resummarize),
-/// [`stored`](Self::stored). [`handle`](Self::handle) takes what happened.
+/// [`local_awareness`](Self::local_awareness), [`hold_answers`](Self::hold_answers),
+/// [`resummarize`](Self::resummarize), [`stored`](Self::stored). [`handle`](Self::handle) takes what happened.
 /// [`poll_frame`](Self::poll_frame) and [`poll_timeout`](Self::poll_timeout) say what to send and
 /// when to come back, and are to be asked again after any other call. [`status`](Self::status) is a
 /// getter.
@@ -383,6 +384,7 @@ impl Session {
                 let Summary { want, payload } = Summary::decode(bytes)?;
                 if !payload.is_empty() {
                     link.to_answer = Some(payload);
+                    link.hold.is_stale = false;
                 }
                 self.wake(doc);
                 if want {
@@ -423,14 +425,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-
-    fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let due: Vec<DocId> =
-            self.deferred.iter().filter(|(_, at)| **at <= now).map(|(doc, _)| *doc).collect();
-        for doc in due {
-            self.try_answer(doc, now, out);
-        }
     }
 
     /// Begins sync if both sides have opened the document.
@@ -498,26 +492,6 @@ impl Session {
                 self.request(doc, RequestKind::Summary, ReplicaOp::Summary, out);
             }
         }
-    }
-
-    /// Asks for what the peer is missing, if it has sent a summary, the last answer is out and it
-    /// hasn't asked too often.
-    fn try_answer(&mut self, doc: DocId, now: Timestamp, out: &mut Vec<Output>) {
-        let Some((local, _, link)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
-            return;
-        };
-        self.deferred.remove(&doc);
-        if link.to_answer.is_none() || link.diff_asked || local.has_answer() {
-            return;
-        }
-        if let Err(at) = link.answers.take(now) {
-            self.deferred.insert(doc, at);
-            return;
-        }
-        let Some(summary) = link.to_answer.take() else { return };
-        link.diff_asked = true;
-        local.diff_requested();
-        self.request(doc, RequestKind::Diff, ReplicaOp::Diff { summary }, out);
     }
 
     /// Gives the replica what has come, as far as it may have more at a time.

@@ -26,10 +26,13 @@ impl Network {
                 }
             }
             1 => {
-                // A restart: every stream is gone, the documents aren't.
                 let node = self.rng.below(nodes) as usize;
                 for pair in self.pairs_of(node) {
                     self.cut(pair)?;
+                }
+                // Of some only the network is lost, of others everything that isn't on disk.
+                if self.rng.one_in(2) {
+                    self.restart(node);
                 }
             }
             2 => {
@@ -83,8 +86,10 @@ impl Network {
         }
         for pair in self.pairs_of(node) {
             let end = usize::from(pair.1 == node);
+            let changes = self.changes(node, doc);
             let Some(link) = self.links.get_mut(&pair) else { continue };
             let outputs = link.ends[end].session.open(doc);
+            link.ends[end].session.note_change(doc, changes);
             self.perform(pair, end, outputs)?;
         }
         Ok(())
@@ -117,8 +122,10 @@ impl Network {
                 .map(|(id, _)| *id)
                 .collect();
             for doc in open {
+                let changes = self.changes(node, doc);
                 let Some(link) = self.links.get_mut(&pair) else { break };
                 let outputs = link.ends[end].session.open(doc);
+                link.ends[end].session.note_change(doc, changes);
                 self.perform(pair, end, outputs)?;
             }
             self.tell_room(node, room::Input::Connected(other))?;

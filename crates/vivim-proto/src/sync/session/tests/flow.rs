@@ -1,5 +1,7 @@
 //! Credit, queues, turns, repair.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -270,4 +272,259 @@ fn fragments_fill_their_frames() {
         pair.sides[1].receive(&frame, NOW);
     }
     assert_eq!(lens.len(), 100_000usize.div_ceil(max_body(1)));
+}
+
+/// Half a megabyte in elements of 10 kB, given in pieces of 64 KiB.
+fn large_in_pieces(pair: &mut Pair) {
+    for element in 0..50 {
+        pair.sides[0].edit(DOC, element, 10_000);
+    }
+    pair.sides[0].replicas.get_mut(&DOC).unwrap().set_piece(crate::limits::PIECE);
+}
+
+#[test]
+fn an_answer_in_pieces_is_applied_piece_by_piece_and_acknowledged_each_time() {
+    let mut pair = Pair::new();
+    large_in_pieces(&mut pair);
+    pair.sides[1].hold = true;
+    for side in &mut pair.sides {
+        side.open(DOC);
+    }
+    let mut applied = Vec::new();
+    loop {
+        pair.settle();
+        if pair.sides[1].held.is_empty() {
+            break;
+        }
+        let (id, doc, op) = pair.sides[1].held.remove(0);
+        if let ReplicaOp::Apply { payload } = &op {
+            assert!(payload.len() <= crate::limits::PIECE + 1_000);
+            applied.push(pair.sides[0].session.status(DOC).unwrap().applied);
+            assert!(!pair.sides[1].events.contains(&Event::Synced { doc: DOC }));
+        }
+        pair.sides[1].answer(id, doc, op, NOW);
+    }
+    assert!(applied.len() > 8, "{applied:?}");
+    assert!(applied.is_sorted_by(|one, next| one < next), "{applied:?}");
+    pair.sides[1].release(NOW);
+    pair.settle();
+    pair.assert_equal(DOC);
+}
+
+#[test]
+fn what_is_typed_goes_before_the_pieces_that_wait() {
+    let mut pair = Pair::new();
+    large_in_pieces(&mut pair);
+    for side in &mut pair.sides {
+        side.open(DOC);
+    }
+    // Until the answer is under way.
+    while pair.sides[1].replicas.get(&DOC).is_none_or(SetReplica::is_empty) {
+        for from in 0..2 {
+            if let Some(frame) = pair.sides[from].session.poll_frame() {
+                pair.sides[1 - from].receive(&frame, NOW);
+            }
+        }
+    }
+    pair.sides[0].edit(DOC, 999, 10);
+    let mut frames = 0;
+    while !pair.sides[1].replicas[&DOC].contains(999) {
+        let frame = pair.sides[0].session.poll_frame().unwrap();
+        pair.sides[1].receive(&frame, NOW);
+        frames += 1;
+    }
+    assert!(frames <= 5, "behind {frames} frames");
+    assert!(!pair.sides[1].events.contains(&Event::Synced { doc: DOC }));
+    pair.settle();
+    pair.assert_equal(DOC);
+}
+
+#[test]
+fn a_document_in_many_pieces_does_not_delay_a_small_one() {
+    let mut pair = Pair::new();
+    large_in_pieces(&mut pair);
+    for side in &mut pair.sides {
+        side.open(DOC);
+        side.open(OTHER);
+    }
+    while pair.sides[1].replicas.get(&DOC).is_none_or(SetReplica::is_empty) {
+        for from in 0..2 {
+            if let Some(frame) = pair.sides[from].session.poll_frame() {
+                pair.sides[1 - from].receive(&frame, NOW);
+            }
+        }
+    }
+    let mut most = 0;
+    for element in 0..5 {
+        pair.sides[0].edit(OTHER, element, 10);
+        let mut frames = 0;
+        while !pair.sides[1].replicas.get(&OTHER).is_some_and(|r| r.contains(element)) {
+            let frame = pair.sides[0].session.poll_frame().unwrap();
+            pair.sides[1].receive(&frame, NOW);
+            frames += 1;
+        }
+        most = most.max(frames);
+    }
+    assert!(most <= 3, "each keystroke waited for {most} frames");
+    assert!(!pair.sides[1].events.contains(&Event::Synced { doc: DOC }), "still coming");
+    pair.settle();
+    pair.assert_equal(DOC);
+    pair.assert_equal(OTHER);
+}
+
+#[test]
+fn an_answer_that_is_too_large_or_of_no_piece_ends_the_channel() {
+    let too_large = vec![Bytes::from(vec![0; MAX_MESSAGE / 2]); 3];
+    let too_many = vec![Bytes::new(); crate::limits::MAX_PIECES + 1];
+    for (pieces, code) in [
+        (too_large, CloseCode::TooLarge),
+        (too_many, CloseCode::TooLarge),
+        (Vec::new(), CloseCode::Done),
+    ] {
+        let mut pair = Pair::synced();
+        pair.sides[0].hold = true;
+        pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0]);
+        let (id, ..) = pair.sides[0].held.remove(0);
+        let result = ReplicaResult::Pieces(pieces);
+        let outputs = pair.sides[0].session.handle(Input::Replica { id, result }, NOW);
+        pair.sides[0].perform(outputs, NOW);
+        pair.settle();
+        assert_eq!(pair.sides[1].take_events(), [Event::Closed { doc: DOC, code }]);
+    }
+}
+
+/// The numbered changes that side 0 was told to have reached the other.
+fn reached(pair: &mut Pair, level: AckLevel) -> Vec<u64> {
+    let events = pair.sides[0].take_events();
+    let of_level = events.into_iter().filter_map(|event| match event {
+        Event::Reached { change, level: found, .. } if found == level => Some(change),
+        _ => None,
+    });
+    of_level.collect()
+}
+
+#[test]
+fn numbered_changes_are_reported_when_they_are_applied_and_when_they_are_stored() {
+    let mut pair = Pair::new();
+    let insert = |pair: &mut Pair, change: u64| {
+        pair.sides[0].replicas.entry(DOC).or_default().insert(change, 10)
+    };
+    // Two before anybody is there, one of them before the document was open.
+    let _ = insert(&mut pair, 1);
+    pair.sides[0].open(DOC);
+    pair.sides[0].session.note_change(DOC, 1);
+    let update = insert(&mut pair, 2);
+    assert_eq!(pair.sides[0].session.local_change(DOC, 2, update), None);
+    pair.sides[1].open(DOC);
+    pair.settle();
+    assert_eq!(reached(&mut pair, AckLevel::Applied), [2]);
+    let update = insert(&mut pair, 3);
+    assert!(pair.sides[0].session.local_change(DOC, 3, update).is_some());
+    pair.settle();
+    assert_eq!(reached(&mut pair, AckLevel::Applied), [3]);
+    pair.sides[1].session.stored(DOC);
+    pair.settle();
+    assert_eq!(reached(&mut pair, AckLevel::Stored), [3]);
+}
+
+#[test]
+fn a_change_that_went_by_gossip_is_reported_after_the_next_exchange_of_summaries() {
+    let mut pair = Pair::synced();
+    let gossiped = pair.sides[0].replicas.entry(DOC).or_default().insert(1, 10);
+    pair.sides[0].session.note_change(DOC, 1);
+    let op = ReplicaOp::Apply { payload: gossiped };
+    let _ = pair.sides[1].replicas.entry(DOC).or_default().handle(op);
+    let update = pair.sides[0].replicas.entry(DOC).or_default().insert(2, 10);
+    pair.sides[0].session.local_change(DOC, 2, update);
+    pair.settle();
+    assert_eq!(reached(&mut pair, AckLevel::Applied), [], "the first may not be there");
+    let outputs = pair.sides[1].session.resummarize(DOC);
+    pair.sides[1].perform(outputs, NOW);
+    pair.settle();
+    assert_eq!(reached(&mut pair, AckLevel::Applied), [2]);
+}
+
+/// How many bytes of updates side 0 sends until nothing moves; frames to it arrive at once.
+fn sent_until_quiet(pair: &mut Pair) -> usize {
+    let mut sent = 0;
+    loop {
+        let mut moved = false;
+        while let Some(frame) = pair.sides[1].session.poll_frame() {
+            pair.sides[0].receive(&frame, pair.now);
+            moved = true;
+        }
+        while let Some(frame) = pair.sides[0].session.poll_frame() {
+            sent += frame.len();
+            pair.sides[1].receive(&frame, pair.now);
+            moved = true;
+        }
+        if !moved {
+            return sent;
+        }
+    }
+}
+
+#[test]
+fn a_summary_that_crosses_gossip_is_not_answered_with_what_gossip_brings() {
+    let mut pair = Pair::synced();
+    let gossiped = pair.sides[0].replicas.entry(DOC).or_default().insert(1, 10_000);
+    pair.sides[0].session.hold_answers(DOC, NOW + Duration::from_secs(1));
+    // The peer's summary is from before.
+    let outputs = pair.sides[1].session.resummarize(DOC);
+    pair.sides[1].perform(outputs, NOW);
+    assert!(sent_until_quiet(&mut pair) < 1_000);
+    let op = ReplicaOp::Apply { payload: gossiped };
+    let _ = pair.sides[1].replicas.entry(DOC).or_default().handle(op);
+    pair.now = pair.sides[0].session.poll_timeout().unwrap();
+    assert_eq!(pair.now, NOW + Duration::from_secs(1));
+    let outputs = pair.sides[0].session.handle(Input::Timeout, pair.now);
+    pair.sides[0].perform(outputs, pair.now);
+    assert!(sent_until_quiet(&mut pair) < 1_000);
+    assert_eq!(pair.sides[0].session.poll_timeout(), None);
+    pair.assert_equal(DOC);
+}
+
+#[test]
+fn what_gossip_has_lost_is_sent_when_it_has_had_its_time() {
+    let mut pair = Pair::synced();
+    let _ = pair.sides[0].replicas.entry(DOC).or_default().insert(1, 10_000);
+    pair.sides[0].session.hold_answers(DOC, NOW + Duration::from_secs(1));
+    let outputs = pair.sides[1].session.resummarize(DOC);
+    pair.sides[1].perform(outputs, NOW);
+    pair.settle();
+    assert_eq!(pair.now, NOW + Duration::from_secs(1));
+    pair.assert_equal(DOC);
+}
+
+#[test]
+fn somebody_who_never_stops_typing_answers_all_the_same() {
+    let mut pair = Pair::synced();
+    let _ = pair.sides[0].replicas.entry(DOC).or_default().insert(1, 10_000);
+    let outputs = pair.sides[1].session.resummarize(DOC);
+    pair.sides[1].perform(outputs, NOW);
+    let mut waited = Duration::ZERO;
+    while !pair.sides[1].replicas[&DOC].contains(1) {
+        let until = pair.now + Duration::from_secs(1);
+        pair.sides[0].session.hold_answers(DOC, until);
+        sent_until_quiet(&mut pair);
+        pair.now = pair.now + Duration::from_millis(300);
+        waited += Duration::from_millis(300);
+        let outputs = pair.sides[0].session.handle(Input::Timeout, pair.now);
+        pair.sides[0].perform(outputs, pair.now);
+        sent_until_quiet(&mut pair);
+        assert!(waited <= crate::limits::MAX_HOLD + Duration::from_secs(1));
+    }
+    assert!(waited >= crate::limits::MAX_HOLD, "nobody was held: {waited:?}");
+}
+
+#[test]
+fn a_newcomer_is_not_held() {
+    let mut pair = Pair::new();
+    pair.sides[0].edit(DOC, 1, 10);
+    for side in &mut pair.sides {
+        side.open(DOC);
+    }
+    pair.sides[0].session.hold_answers(DOC, NOW + Duration::from_secs(1));
+    sent_until_quiet(&mut pair);
+    pair.assert_equal(DOC);
 }
