@@ -21,10 +21,10 @@ export interface LinkHost {
   renewAwareness(): void
   reached(up: boolean): void
   synced(): void
-  /** How many changes were made here so far. */
-  changes(): number
-  /** A peer has the first `changes` changes that were made here. */
-  acked(changes: number): void
+  /** The next number for what has changed here. */
+  nextNumber(): number
+  /** A peer has everything up to this number. */
+  acked(number: number): void
   peers(change: { added: string[]; removed: string[]; peers: RoomPeer[] }): void
   /** The peers with whom the document is in step have changed. `lost` is in step no more. */
   inStep(lost: string | undefined): void
@@ -74,7 +74,7 @@ export class Link implements JsReplica {
     this.#host.renewAwareness()
     const place = room.openPlace(this.#host.name, this)
     this.#place = place
-    place.noteChange(this.#host.changes())
+    place.noteChange(this.#host.nextNumber())
     await place.ready
     if (!this.#closed) this.#refresh(room)
   }
@@ -102,7 +102,7 @@ export class Link implements JsReplica {
   }
 
   update(update: Uint8Array): void {
-    this.#place?.update(update, this.#host.changes())
+    this.#place?.update(update, this.#host.nextNumber())
   }
 
   awareness(update: Uint8Array): void {

@@ -8,6 +8,7 @@ import { Observable } from './observable.js'
 import { Link } from './provider-link.js'
 import { Outbox } from './provider-outbox.js'
 import { Tabs, type Tab } from './provider-tabs.js'
+import { Unsynced } from './provider-unsynced.js'
 import { firstClient } from './provider-wire.js'
 import { Room } from './room.js'
 import type { RoomPeer } from './types.js'
@@ -81,6 +82,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
   readonly #ownsAwareness: boolean
   readonly #broadcasts: boolean
   readonly #outbox: Outbox
+  readonly #unsynced = new Unsynced()
   readonly #endNode: () => void
   readonly #abort = new AbortController()
   #given: Room | undefined
@@ -89,9 +91,6 @@ export class VivimProvider extends Observable<ProviderEvents> {
   #status: ProviderStatus = 'disconnected'
   #synced = false
   #whenSynced: PromiseWithResolve | undefined
-  /** Changes made here, and how many of them the one who has most of them has. */
-  #made = 0
-  #reached = 0
   #toldUnsynced = 0
   #toldStatus = ''
   #telling = false
@@ -162,7 +161,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
 
   /** How many changes made here nobody else is known to have. Changes of one batch count as one or more. */
   get unsyncedChanges(): number {
-    return this.#made - this.#reached
+    return this.#unsynced.count
   }
 
   /** How far the document is in step with others. */
@@ -236,11 +235,9 @@ export class VivimProvider extends Observable<ProviderEvents> {
         this.#setStatus('connected')
         this.#setSynced(true)
       },
-      changes: () => this.#made,
-      acked: changes => {
-        if (changes <= this.#reached) return
-        this.#reached = Math.min(changes, this.#made)
-        this.#changedUnsynced()
+      nextNumber: () => this.#unsynced.next(),
+      acked: number => {
+        if (this.#unsynced.reached(number)) this.#changedUnsynced()
       },
       peers: change => this.emit('peers', [change]),
       inStep: lost => {
@@ -365,7 +362,7 @@ export class VivimProvider extends Observable<ProviderEvents> {
     if (source === 'room') return this.#hasTabsOffline()
     // The tabs have it. Those that are online have told the room, too.
     if (source !== undefined) return !source.online && this.#link !== undefined
-    this.#made += 1
+    this.#unsynced.made()
     this.#changedUnsynced()
     return this.#link !== undefined || this.#hasTabs()
   }

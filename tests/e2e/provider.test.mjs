@@ -123,6 +123,36 @@ scenario('the cursor of a page that is closed or reloaded goes at once, and the 
   await sees(far, [], GOODBYE_MS)
 })
 
+scenario('changes that no peer has are counted, until one has applied them', async (scope) => {
+  const [relay, { origin }, ada, bob] = await Promise.all([scope.relay(), site(scope), scope.chromium('ada'), scope.chromium('bob')])
+  const room = newRoom()
+  const [near, far] = [await page(ada, origin), await page(bob, origin)]
+  /** @param {number} count */
+  const counts = (count) => near.waitFor(`${count} changes are only here`, (count) => window.peer.unsynced() === count, count)
+  await ask(near, 'create', [relay.address])
+  await ask(near, 'open', { room })
+  await ask(near, 'write', 'a')
+  await ask(near, 'write', 'b')
+  await counts(2)
+  await ask(near, 'start', relay.address)
+  await near.waitFor('it is alone, and in step with nobody', () => window.peer.synced())
+  await counts(2)
+  await ask(far, 'start', relay.address)
+  await ask(far, 'open', { room })
+  await shows(far, 'ab')
+  await counts(0)
+  await ask(near, 'write', 'c')
+  await shows(far, 'abc')
+  await counts(0)
+  await far.evaluate(() => window.peer.node.stop())
+  await near.waitFor('the other one is gone', () => window.peer.provider.room.peers().length === 0)
+  await ask(near, 'write', 'd')
+  await counts(1)
+  await far.evaluate(() => window.peer.node.start())
+  await shows(far, 'abcd')
+  await counts(0)
+})
+
 scenario('in React’s StrictMode, which mounts everything twice, the document stays in step', async (scope) => {
   const [relay, { origin }, ada, bob] = await Promise.all([scope.relay(), site(scope), scope.chromium('ada'), scope.chromium('bob')])
   const room = newRoom()
