@@ -1,4 +1,4 @@
-// Medians, and the table of the network bench.
+// Medians, and the table of a bench.
 
 /** @param {number[]} values */
 export function median(values) {
@@ -8,6 +8,9 @@ export function median(values) {
 }
 
 /** @typedef {'ours' | 'peer' | 'limit'} Column */
+
+/** @param {string} metric its name ends in its unit @returns {string} */
+const unitOf = (metric) => (metric.endsWith('_bytes') ? 'bytes' : 'ms')
 
 /** Samples by metric and column. */
 export class Samples {
@@ -34,7 +37,7 @@ export class Samples {
     return Object.fromEntries(
       [...this.metrics].map(([metric, { ours, peer, limit }]) => [
         metric,
-        { ours: middle(ours), peer: middle(peer), limit: middle(limit), unit: 'ms' },
+        { ours: middle(ours), peer: middle(peer), limit: middle(limit), unit: unitOf(metric) },
       ]),
     )
   }
@@ -47,8 +50,8 @@ export class Samples {
         ? '-'.padStart(26)
         : `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}..${Math.max(...values).toFixed(2)})`.padStart(26)
     const lines = [...this.metrics].map(
-      ([metric, { ours, peer, limit }]) => `${metric.padEnd(18)}${cell(ours)}${cell(peer)}${cell(limit)}`,
+      ([metric, { ours, peer, limit }]) => `${metric.padEnd(28)}${cell(ours)}${cell(peer)}${cell(limit)}`,
     )
-    return [`${'metric (ms)'.padEnd(18)}${'ours'.padStart(26)}${'peer'.padStart(26)}${'limit'.padStart(26)}`, ...lines].join('\n')
+    return [`${'metric'.padEnd(28)}${'ours'.padStart(26)}${'peer'.padStart(26)}${'limit'.padStart(26)}`, ...lines].join('\n')
   }
 }

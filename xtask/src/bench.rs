@@ -1,4 +1,5 @@
-//! `bench network` measures; `bench check` compares what was measured with the goals.
+//! `bench network` and `bench documents` measure; `bench check` compares what was measured with the
+//! goals.
 
 use serde_json::Value;
 
@@ -12,12 +13,15 @@ use crate::test;
 /// The committed goals, as ratios of two contenders in one run.
 const GOALS_FILE: &str = "bench-goals.json";
 
-/// Runs the network bench, which writes `target/bench/network.json`.
-pub(crate) fn network(cx: &Context, runs: u32) -> Result<(), Failure> {
+/// The benches, by the name of their script, of their report and of their goals.
+const BENCHES: [&str; 2] = ["network", "documents"];
+
+/// Runs a bench, which writes `target/bench/<name>.json`.
+pub(crate) fn measure(cx: &Context, name: &str, runs: u32) -> Result<(), Failure> {
     let env = test::suite_env(cx, Relay::Release)?;
-    let step = step(format!("network bench, {runs} runs of each"));
+    let step = step(format!("{name} bench, {runs} runs of each"));
     cx.node()
-        .arg(cx.path("tests/bench/network.mjs"))
+        .arg(cx.path(&format!("tests/bench/{name}.mjs")))
         .args(["--runs", &runs.to_string()])
         .envs(env)
         .remedy("The output above says which contender failed in which measurement.")
@@ -34,11 +38,13 @@ pub(crate) fn network(cx: &Context, runs: u32) -> Result<(), Failure> {
 pub(crate) fn check(cx: &Context) -> Result<(), Failure> {
     let goals = read_json(&cx.path(GOALS_FILE))?;
     let mut verdicts = Vec::new();
-    let network_file = cx.target("bench/network.json");
-    if network_file.is_file() {
-        verdicts.extend(network_verdicts(&goals, &read_json(&network_file)?));
-    } else {
-        note("no network numbers: run `cargo xtask bench network`");
+    for name in BENCHES {
+        let report = cx.target(&format!("bench/{name}.json"));
+        if report.is_file() {
+            verdicts.extend(ratio_verdicts(&goals[name], &read_json(&report)?));
+        } else {
+            note(format!("no {name} numbers: run `cargo xtask bench {name}`"));
+        }
     }
     let size_file = cx.target("bench/size.json");
     if size_file.is_file() {
@@ -53,7 +59,7 @@ pub(crate) fn check(cx: &Context) -> Result<(), Failure> {
     let missed: Vec<&str> =
         verdicts.iter().filter(|v| v.holds() != Some(true)).map(|v| v.name.as_str()).collect();
     if verdicts.is_empty() {
-        let remedy = "Run `cargo xtask bench network` and `cargo xtask size` first.";
+        let remedy = "Run `cargo xtask bench …` and `cargo xtask size` first.";
         return Err(Failure::new("There is nothing to compare", remedy));
     }
     if missed.is_empty() {
@@ -92,12 +98,12 @@ impl Verdict {
     }
 }
 
-fn network_verdicts(goals: &Value, measured: &Value) -> Vec<Verdict> {
-    let list = goals["network"].as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(|goal| network_verdict(goal, measured)).collect()
+fn ratio_verdicts(goals: &Value, measured: &Value) -> Vec<Verdict> {
+    let list = goals.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|goal| ratio_verdict(goal, measured)).collect()
 }
 
-fn network_verdict(goal: &Value, measured: &Value) -> Option<Verdict> {
+fn ratio_verdict(goal: &Value, measured: &Value) -> Option<Verdict> {
     let metric = goal["metric"].as_str()?;
     let other = goal["over"].as_str()?;
     let at_most = goal["at_most"].as_f64()?;
@@ -129,10 +135,10 @@ mod tests {
 
     #[test]
     fn a_goal_holds_up_to_and_including_its_number() {
-        let goals = json!({ "network": [{ "metric": "dial_ms", "over": "peer", "at_most": 0.8 }] });
+        let goals = json!([{ "metric": "dial_ms", "over": "peer", "at_most": 0.8 }]);
         let at = |ours: f64| {
             let measured = json!({ "dial_ms": { "ours": ours, "peer": 100.0, "unit": "ms" } });
-            network_verdicts(&goals, &measured)[0].holds()
+            ratio_verdicts(&goals, &measured)[0].holds()
         };
         assert_eq!(at(80.0), Some(true));
         assert_eq!(at(81.0), Some(false));
@@ -140,9 +146,9 @@ mod tests {
 
     #[test]
     fn a_missing_number_is_never_a_goal_that_holds() {
-        let goals = json!({ "network": [{ "metric": "echo", "over": "limit", "at_most": 1.5 }] });
+        let goals = json!([{ "metric": "echo", "over": "limit", "at_most": 1.5 }]);
         let measured = json!({ "echo": { "ours": 1.0, "limit": null } });
-        let verdict = &network_verdicts(&goals, &measured)[0];
+        let verdict = &ratio_verdicts(&goals, &measured)[0];
         assert_eq!(verdict.holds(), None);
         assert!(verdict.line().contains("not measured"));
     }

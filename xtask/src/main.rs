@@ -64,7 +64,7 @@ enum Command {
     Check,
     /// Weigh the package and its peer: target/bench/size.json.
     Size,
-    /// Measure against js-libp2p and y-webrtc, or compare the last measurement with the goals.
+    /// Measure against js-libp2p and Yjs' providers, or compare the last measurement with the goals.
     Bench {
         #[command(subcommand)]
         what: Bench,
@@ -75,6 +75,12 @@ enum Command {
 enum Bench {
     /// Two Chromium processes, ours and the peers alternating: target/bench/network.json.
     Network {
+        /// Runs of each contender; the medians count.
+        #[arg(long, default_value_t = 5)]
+        runs: u32,
+    },
+    /// Documents against Yjs with y-webrtc, y-indexeddb and y-websocket: target/bench/documents.json.
+    Documents {
         /// Runs of each contender; the medians count.
         #[arg(long, default_value_t = 5)]
         runs: u32,
@@ -103,7 +109,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Test { part, filter } => test::run(&cx, part, filter.as_deref()),
         Command::Check => check::run(&cx),
         Command::Size => size::run(&cx).map(|_| ()),
-        Command::Bench { what: Bench::Network { runs } } => bench::network(&cx, runs),
+        Command::Bench { what: Bench::Network { runs } } => bench::measure(&cx, "network", runs),
+        Command::Bench { what: Bench::Documents { runs } } => {
+            bench::measure(&cx, "documents", runs)
+        }
         Command::Bench { what: Bench::Check } => bench::check(&cx),
     }
 }

@@ -1,0 +1,75 @@
+// The platform alone in the documents bench: a string, a database, a data channel.
+
+import { Bare } from './bare.mjs'
+import { done, fetchState, fetchTrace, mustBe, openDatabase, pingPong } from './bench-common.mjs'
+
+const SAVED = 'saved-document'
+/** About what an update of one letter weighs. */
+const LETTER_BYTES = 32
+
+export class Platform {
+  async ready() {}
+
+  async traceType() {
+    const { edits, text } = await fetchTrace()
+    const begin = performance.now()
+    let found = ''
+    for (const [position, deleted, inserted] of edits) {
+      found = found.slice(0, position) + inserted + found.slice(position + deleted)
+    }
+    const took = performance.now() - begin
+    mustBe(found, text)
+    return took
+  }
+
+  /**
+   * @param {string} relay
+   * @param {string} room
+   * @param {'near' | 'far'} role
+   */
+  async join(relay, room, role) {
+    this.bare = new Bare()
+    this.bare.id = `${room}-${role}`
+    await this.bare.start({ relay })
+    this.far = `${room}-far`
+    if (role === 'near') await this.bare.dial(this.far)
+  }
+
+  connected() {
+    return this.bare?.connection?.connectionState === 'connected'
+  }
+
+  /** The other side echoes by itself. */
+  answer() {}
+
+  /** @param {number} rounds */
+  async editToPeer(rounds) {
+    const stream = await /** @type {Bare} */ (this.bare).stream(this.far ?? '', 'echo')
+    const letter = new Uint8Array(LETTER_BYTES)
+    let heard = () => {}
+    const read = async () => {
+      while (await stream.read()) heard()
+    }
+    read()
+    return pingPong({ type: () => stream.write(letter), heard: (handler) => (heard = handler) }, rounds)
+  }
+
+  async store() {
+    const database = await openDatabase(SAVED)
+    await done(database.transaction('records', 'readwrite').objectStore('records').add(await fetchState()))
+    database.close()
+  }
+
+  async storageOpen() {
+    const begin = performance.now()
+    const database = await openDatabase(SAVED)
+    await done(database.transaction('records').objectStore('records').getAll())
+    const took = performance.now() - begin
+    database.close()
+    return took
+  }
+
+  async end() {
+    await this.bare?.stop()
+  }
+}
