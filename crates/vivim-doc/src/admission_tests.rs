@@ -1,6 +1,10 @@
 use super::*;
 use crate::{ClientId, Doc};
 
+fn admit(history: &mut History, update: &[u8]) -> Result<Admitted, ApplyError> {
+    history.admit(update, From::Others { own_client: 0 })
+}
+
 fn edits(client: u64, text: &str) -> Vec<Vec<u8>> {
     let mut doc = Doc::new(ClientId::from_random(client));
     for (at, character) in text.chars().enumerate() {
@@ -13,16 +17,16 @@ fn edits(client: u64, text: &str) -> Vec<Vec<u8>> {
 fn a_text_of_one_author_is_one_run() {
     let mut history = History::default();
     for update in edits(1, "hello, how are you?") {
-        assert!(history.admit(&update).unwrap().now.is_some());
+        assert!(admit(&mut history, &update).unwrap().now.is_some());
     }
-    assert_eq!(history.known.runs.len(), 1);
+    assert_eq!(history.count_runs(), 1);
     assert_eq!(history.state(1), 19);
 }
 
 #[test]
 fn what_is_admitted_whole_is_passed_on_as_it_was() {
     let update = &edits(1, "a")[0];
-    let admitted = History::default().admit(update).unwrap();
+    let admitted = admit(&mut History::default(), update).unwrap();
     assert_eq!(admitted.now.as_ref(), Some(update));
     assert!(admitted.later.is_none());
 }
@@ -31,8 +35,8 @@ fn what_is_admitted_whole_is_passed_on_as_it_was() {
 fn what_is_known_is_not_passed_on_again() {
     let mut history = History::default();
     let update = &edits(1, "a")[0];
-    history.admit(update).unwrap();
-    let again = history.admit(update).unwrap();
+    admit(&mut history, update).unwrap();
+    let again = admit(&mut history, update).unwrap();
     assert!(again.now.is_none() && again.later.is_none());
 }
 
@@ -40,24 +44,24 @@ fn what_is_known_is_not_passed_on_again() {
 fn an_update_with_a_hole_is_split_at_the_hole() {
     let updates = edits(1, "abc");
     let mut history = History::default();
-    history.admit(&updates[0]).unwrap();
-    let ahead = history.admit(&updates[2]).unwrap();
+    admit(&mut history, &updates[0]).unwrap();
+    let ahead = admit(&mut history, &updates[2]).unwrap();
     assert!(ahead.now.is_none());
     let waiting = ahead.later.unwrap();
     assert_eq!(waiting.missing, [Id { client: 1, clock: 1 }]);
     assert!(!history.has(waiting.missing[0]));
-    history.admit(&updates[1]).unwrap();
+    admit(&mut history, &updates[1]).unwrap();
     assert!(history.has(waiting.missing[0]));
-    assert!(history.admit(&waiting.update).unwrap().now.is_some());
+    assert!(admit(&mut history, &waiting.update).unwrap().now.is_some());
     assert_eq!(history.state(1), 3);
 }
 
 #[test]
 fn a_deletion_of_something_unknown_waits_for_it() {
     let mut history = History::default();
-    history.admit(&edits(1, "ab")[0]).unwrap();
+    admit(&mut history, &edits(1, "ab")[0]).unwrap();
     // Clocks 0 to 3 of client 1, of which only 0 is here.
-    let split = history.admit(&[0, 1, 1, 1, 0, 4]).unwrap();
+    let split = admit(&mut history, &[0, 1, 1, 1, 0, 4]).unwrap();
     assert_eq!(split.now.unwrap(), [0, 1, 1, 1, 0, 1]);
     let later = split.later.unwrap();
     assert_eq!(later.update, [0, 1, 1, 1, 1, 3]);
@@ -72,9 +76,11 @@ fn a_refused_update_leaves_no_trace() {
         1, 4, 1, 0, 4, 1, 1, b'a', 1, b'a', 4, 1, 1, b'b', 1, b'b', 0xc4, 1, 0, 1, 1, 1, b'c', 0,
         1, 0,
     ];
-    assert_eq!(history.admit(&update).unwrap_err(), Invalid::Inconsistent);
+    let error = admit(&mut history, &update).unwrap_err();
+    assert!(matches!(error, ApplyError::Invalid(Invalid::Inconsistent)));
     assert_eq!(history.state(1), 0);
-    assert!(history.known.runs.is_empty());
+    assert_eq!(history.count_runs(), 0);
+    assert_eq!(history.states().count(), 0);
 }
 
 #[test]
@@ -89,7 +95,7 @@ fn two_clients_that_wait_for_each_other_in_turn_are_followed() {
     }
     let state = one.encode_state_as_update(None).unwrap();
     let mut history = History::default();
-    let admitted = history.admit(&state).unwrap();
+    let admitted = admit(&mut history, &state).unwrap();
     assert!(admitted.later.is_none());
     assert_eq!((history.state(1), history.state(2)), (50, 50));
 }

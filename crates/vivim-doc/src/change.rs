@@ -5,6 +5,7 @@ use vivim_proto::wire::put_uvarint;
 use crate::{
     Doc, Origin,
     limits::MAX_GROUP,
+    pieces::put_deletions,
     validate::{Id, Part, walk},
 };
 
@@ -61,6 +62,7 @@ impl Doc {
         if self.group.is_open() {
             return;
         }
+        self.undo.end_change();
         if let Some(update) = self.group.flush() {
             self.publish(update, Origin::Local);
         }
@@ -103,29 +105,6 @@ pub fn merge<T: AsRef<[u8]>>(edits: &[T]) -> Vec<u8> {
     }
     put_deletions(&mut out, &mut deletions);
     out
-}
-
-/// Writes deletions in order and without overlaps.
-pub(crate) fn put_deletions(out: &mut Vec<u8>, deletions: &mut Vec<(Id, u32)>) {
-    deletions.sort_unstable();
-    deletions.dedup_by(|next, last| {
-        let end = last.0.clock + last.1;
-        let joins = last.0.client == next.0.client && next.0.clock <= end;
-        if joins {
-            last.1 = end.max(next.0.clock + next.1) - last.0.clock;
-        }
-        joins
-    });
-    let of_clients = deletions.chunk_by(|a, b| a.0.client == b.0.client);
-    put_uvarint(out, of_clients.clone().count() as u64);
-    for ranges in of_clients {
-        put_uvarint(out, ranges.first().map_or(0, |(from, _)| from.client));
-        put_uvarint(out, ranges.len() as u64);
-        for (from, len) in ranges {
-            put_uvarint(out, from.clock.into());
-            put_uvarint(out, (*len).into());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,15 +10,20 @@ use yrs::{
 };
 
 use crate::{
-    Awareness, Kind, TypeId,
-    admission::{Admitted, History, Waiting},
+    Awareness, ConflictEvent, Kind, TypeId,
+    admission::{Admitted, From as Sender, Waiting},
     change::Group,
     error::{ApplyError, EditError, SummaryError},
+    events::Events,
+    history::History,
     limits::{
-        MAX_DOCUMENT_NESTING, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATES_QUEUED,
+        MAX_DOCUMENT_NESTING, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATE,
+        MAX_UPDATES_QUEUED,
     },
+    pieces,
     types::kind_of,
-    validate::{self, Block, MAX_CLIENT, Part, Place},
+    undo::Undo,
+    validate::{self, MAX_CLIENT},
 };
 
 /// A document of shared types, compatible with Yjs.
@@ -55,6 +60,9 @@ pub struct Doc {
     /// Updates that wait for something, oldest first.
     pending: Vec<Waiting>,
     pub(crate) group: Group,
+    pub(crate) events: Events,
+    pub(crate) conflicts: VecDeque<ConflictEvent>,
+    pub(crate) undo: Undo,
     resync: bool,
     given_up: bool,
     awareness: Awareness,
@@ -93,8 +101,12 @@ pub enum Origin {
     Remote,
 }
 
+/// How the engine calls the transactions that apply updates. Those of edits have no name, and those of
+/// undo one of the engine's.
+pub(crate) const REMOTE: &str = "vivim remote";
+
 /// What an update without a change looks like.
-const EMPTY_UPDATE: &[u8] = &[0, 0];
+pub(crate) const EMPTY_UPDATE: &[u8] = &[0, 0];
 
 impl ClientId {
     /// An id from 64 random bits, of which it keeps 53: what a JavaScript number holds.
@@ -130,6 +142,9 @@ impl Doc {
             history: History::default(),
             pending: Vec::new(),
             group: Group::default(),
+            events: Events::default(),
+            conflicts: VecDeque::new(),
+            undo: Undo::default(),
             resync: false,
             given_up: false,
             awareness: Awareness::new(client),
@@ -171,14 +186,15 @@ impl Doc {
     ///
     /// What refers to something that isn't there yet waits for it.
     pub fn apply_update(&mut self, update: &[u8]) -> Result<(), ApplyError> {
+        self.apply_from(update, Sender::Others { own_client: self.client.0 })
+    }
+
+    pub(crate) fn apply_from(&mut self, update: &[u8], from: Sender) -> Result<(), ApplyError> {
         if self.given_up {
             return Err(ApplyError::GivenUp);
         }
-        self.check_own_client(update)?;
-        let Admitted { now, later } = self.history.admit(update)?;
-        self.pending.extend(later);
-        if let Some(now) = now {
-            self.integrate(&now)?;
+        let admitted = self.history.admit(update, from)?;
+        if self.take_admitted(admitted)? {
             self.retry_pending()?;
         }
         let bytes: usize = self.pending.iter().map(|waiting| waiting.update.len()).sum();
@@ -215,7 +231,7 @@ impl Doc {
     ) -> Result<R, EditError> {
         let txn = self.engine.transact();
         let branch = resolve(&self.kinds, &txn, id, of)?;
-        self.check_content(id, of)?;
+        self.check_content(id)?;
         f(&txn, branch)
     }
 
@@ -229,26 +245,28 @@ impl Doc {
         if self.given_up {
             return Err(EditError::GivenUp);
         }
-        self.check_content(id, of)?;
+        self.check_content(id)?;
         if self.history.depth_inside(id) > MAX_DOCUMENT_NESTING {
             return Err(EditError::TooDeep);
         }
+        self.undo.before_edit(self.group.is_open());
         let mut txn = self.engine.transact_mut();
         let branch = resolve(&self.kinds, &txn, id, of)?;
         let result = f(&mut txn, branch);
         txn.commit();
-        let change = txn.encode_update_v1();
+        let change = if txn.has_changes() { txn.encode_update_v1() } else { Vec::new() };
         drop(txn);
         self.take_in(change);
+        self.after_transaction();
         result
     }
 
     /// Notes a change that the engine has made of its own accord or at the user's will.
     pub(crate) fn take_in(&mut self, change: Vec<u8>) {
-        if change == EMPTY_UPDATE {
+        if change.is_empty() || change == EMPTY_UPDATE {
             return;
         }
-        if self.history.admit(&change).is_err() {
+        if self.history.admit(&change, Sender::Engine).is_err() {
             // The engine has written what can't be read back.
             self.given_up = true;
         }
@@ -257,39 +275,56 @@ impl Doc {
         }
     }
 
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// A root's list may hold what its kind doesn't allow, if a hostile peer has put it there; the
     /// engine reads text in a list of values wrongly, and can't end.
-    fn check_content(&self, id: &TypeId, of: &[Kind]) -> Result<(), EditError> {
-        let is_list = of.iter().any(|kind| {
-            matches!(kind, Kind::Array | Kind::XmlElement | Kind::XmlFragment)
-        });
-        match id.root_name() {
-            Some(name) if is_list && self.history.has_text(name) => Err(EditError::WrongKind),
-            _ => Ok(()),
-        }
+    fn check_content(&self, id: &TypeId) -> Result<(), EditError> {
+        let Some(name) = id.root_name() else { return Ok(()) };
+        let is_list = matches!(self.kinds.get(name), Some(Kind::Array | Kind::XmlFragment));
+        if is_list && self.history.has_text(name) { Err(EditError::WrongKind) } else { Ok(()) }
     }
 
     pub(crate) fn publish(&mut self, change: Vec<u8>, origin: Origin) {
-        if change == EMPTY_UPDATE {
+        if change.is_empty() || change == EMPTY_UPDATE {
             return;
         }
         if self.updates.len() >= MAX_UPDATES_QUEUED {
             self.updates.clear();
             self.resync = true;
         }
-        self.updates.push_back(DocUpdate { payload: change.into(), origin });
+        if change.len() <= MAX_UPDATE {
+            self.updates.push_back(DocUpdate { payload: change.into(), origin });
+            return;
+        }
+        // Undo may bring back more at once than anybody takes.
+        let pieces = pieces::cut(&change, MAX_UPDATE).unwrap_or_default();
+        self.updates.extend(pieces.into_iter().map(|payload| DocUpdate { payload, origin }));
     }
 
-    /// Gives the engine what has been admitted.
+    /// Gives the engine what has been admitted; false if it was nothing.
+    fn take_admitted(&mut self, admitted: Admitted) -> Result<bool, ApplyError> {
+        let Admitted { now, later, clashes } = admitted;
+        self.pending.extend(later);
+        let Some(now) = now else { return Ok(false) };
+        let clashes = self.live_clashes(clashes);
+        self.integrate(&now)?;
+        self.report(clashes);
+        self.after_transaction();
+        Ok(true)
+    }
+
     fn integrate(&mut self, admitted: &[u8]) -> Result<(), ApplyError> {
         let refused = match Update::decode_v1(admitted) {
             Err(error) => Some(error.to_string()),
             Ok(update) => {
-                let mut txn = self.engine.transact_mut();
+                let mut txn = self.engine.transact_mut_with(REMOTE);
                 let applied = txn.apply_update(update);
                 let waits = txn.has_missing_updates();
                 txn.commit();
-                let change = txn.encode_update_v1();
+                let change = if txn.has_changes() { txn.encode_update_v1() } else { Vec::new() };
                 drop(txn);
                 self.publish(change, Origin::Remote);
                 match applied {
@@ -316,28 +351,12 @@ impl Doc {
             let ready = |waiting: &Waiting| waiting.missing.iter().any(|id| history.has(*id));
             let Some(at) = self.pending.iter().position(ready) else { return Ok(()) };
             let waiting = self.pending.remove(at);
+            let from = Sender::Others { own_client: self.client.0 };
             // One that turns out to contradict what has come meanwhile is dropped; whoever sent it
             // may be long gone.
-            let Ok(Admitted { now, later }) = self.history.admit(&waiting.update) else { continue };
-            self.pending.extend(later);
-            if let Some(now) = now {
-                self.integrate(&now)?;
-            }
+            let Ok(admitted) = self.history.admit(&waiting.update, from) else { continue };
+            self.take_admitted(admitted)?;
         }
-    }
-
-    /// Refuses edits under this replica's id that it hasn't made.
-    fn check_own_client(&self, update: &[u8]) -> Result<(), ApplyError> {
-        let own = self.client.0;
-        let state = self.history.state(own);
-        let mut forged = false;
-        validate::walk(update, |part| {
-            if let Part::Block(Block { id, len, place, .. }) = part {
-                let is_content = !matches!(place, Place::Gap);
-                forged |= is_content && id.client == own && id.clock + len > state;
-            }
-        })?;
-        if forged { Err(ApplyError::OwnClient) } else { Ok(()) }
     }
 }
 

@@ -51,6 +51,9 @@ pub enum EditError {
     /// deeper than [`MAX_DOCUMENT_NESTING`](crate::limits::MAX_DOCUMENT_NESTING).
     #[error("nested too deep")]
     TooDeep,
+    /// More of something than [`limits`](crate::limits) allow, or none where there must be some.
+    #[error("none, or more than {0}")]
+    TooMany(usize),
     /// What is to be inserted is larger than an update may be. Insert it in pieces.
     #[error("{0} bytes are too much for one edit")]
     TooLarge(usize),
@@ -66,6 +69,26 @@ pub enum SummaryError {
     /// The bytes are not a state vector.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+}
+
+/// Why a document can't be shown as it was at a snapshot.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The bytes are not a snapshot.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The snapshot has what this document hasn't. It is one of another document, or its content
+    /// hasn't come yet.
+    #[error("the snapshot has what this document hasn't")]
+    Ahead,
+    /// What was deleted since has been forgotten: the document doesn't keep it, see
+    /// [`DocOptions::keep_deleted`](crate::DocOptions::keep_deleted).
+    #[error("content of the snapshot has been forgotten")]
+    Collected,
+    /// The content could not be put together again, which should not happen.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
 }
 
 impl From<&ApplyError> for ReplicaError {

@@ -27,14 +27,21 @@ mod admission;
 mod array;
 pub mod awareness;
 mod change;
+mod conflict;
 mod doc;
 mod error;
+mod events;
+mod history;
 pub mod limits;
 mod map;
+mod pieces;
+mod position;
 mod replica;
+mod snapshot;
 mod text;
 mod types;
 mod typing;
+mod undo;
 pub mod validate;
 mod value;
 mod whole;
@@ -43,10 +50,15 @@ mod xml;
 pub use self::{
     awareness::Awareness,
     change::merge as merge_own_updates,
+    conflict::ConflictEvent,
     doc::{ClientId, Doc, DocOptions, DocUpdate, Origin},
-    error::{ApplyError, EditError, SummaryError},
+    error::{ApplyError, EditError, SnapshotError, SummaryError},
+    events::{ChangeDelta, ChangeEvent, ChangeOrigin, KeyChange, ListOp, PathPart},
+    position::Assoc,
+    snapshot::Snapshot,
     text::TextOp,
     types::{Attributes, Entry, Kind, ParseTypeIdError, TypeId},
     typing::Typing,
+    undo::UndoScope,
     value::Value,
 };

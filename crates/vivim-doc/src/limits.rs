@@ -44,6 +44,25 @@ pub const MAX_PENDING_UPDATES: usize = 1024;
 /// [`Doc::take_resync`](crate::Doc::take_resync) asks for an exchange of summaries instead.
 pub const MAX_UPDATES_QUEUED: usize = 4 * 1024;
 
+/// Changes of observed types that wait for the owner to fetch them. Beyond it the queue is dropped and
+/// [`Doc::take_events_lost`](crate::Doc::take_events_lost) says so.
+pub const MAX_EVENTS_QUEUED: usize = 4 * 1024;
+
+/// Conflicts that wait for the owner to fetch them; beyond it the oldest are dropped.
+pub const MAX_CONFLICTS_QUEUED: usize = 1024;
+
+/// Changes of the writer that are remembered of each key, to find conflicts.
+pub const MAX_CHAIN: usize = 32;
+
+/// Histories of undo in one document.
+pub const MAX_UNDO_SCOPES: usize = 64;
+
+/// Steps of one history of undo, in either direction.
+pub const MAX_UNDO_STEPS: usize = 1000;
+
+/// The least bytes that a piece of a diff may be asked to have.
+pub const MIN_PIECE: usize = 1024;
+
 /// Bytes of the edits of one change. Beyond it, what there is goes out as an update of its own.
 pub const MAX_GROUP: usize = 1024 * 1024;
 

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use vivim_proto::{
+    limits::{MAX_ANSWER, MAX_PIECES, PIECE},
     sync::{ReplicaError, ReplicaOp, ReplicaResult},
     time::Timestamp,
 };
 
-use crate::{Doc, limits::MAX_UPDATE};
+use crate::{Doc, doc::EMPTY_UPDATE};
 
 impl Doc {
     /// Answers a request of a sync session. Payloads are judged here and nowhere before.
@@ -14,6 +15,7 @@ impl Doc {
     /// Afterwards, [`take_updates`](Self::take_updates) has what changed, and
     /// [`Awareness::take_changes`](crate::Awareness::take_changes) who came or went.
     pub fn handle(&mut self, op: ReplicaOp, now: Timestamp) -> ReplicaResult {
+        self.set_time(now);
         match op {
             ReplicaOp::Apply { payload } => match self.apply_update(&payload) {
                 Ok(()) => ReplicaResult::Applied,
@@ -26,9 +28,8 @@ impl Doc {
                     Err(_) => ReplicaResult::Failed(ReplicaError::Malformed),
                 }
             }
-            ReplicaOp::Diff { summary } => match self.encode_state_as_update(Some(&summary)) {
-                Ok(diff) if diff.len() <= MAX_UPDATE => ReplicaResult::Diff(diff.into()),
-                Ok(_) => ReplicaResult::Failed(ReplicaError::TooLarge),
+            ReplicaOp::Diff { summary } => match self.encode_pieces(Some(&summary), PIECE) {
+                Ok(pieces) => answer(pieces),
                 Err(error) => ReplicaResult::Failed((&error).into()),
             },
             ReplicaOp::EncodeAwareness => {
@@ -36,6 +37,22 @@ impl Doc {
                 ReplicaResult::Awareness(known.map_or_else(Bytes::new, Bytes::from))
             }
             ReplicaOp::Summary => ReplicaResult::Summary(self.encode_state_vector().into()),
+        }
+    }
+}
+
+/// What is missing, as a session takes it.
+fn answer(pieces: Vec<Bytes>) -> ReplicaResult {
+    let bytes: usize = pieces.iter().map(Bytes::len).sum();
+    let fits = pieces.len() <= MAX_PIECES && bytes <= MAX_ANSWER;
+    let mut pieces = pieces;
+    match (pieces.len(), pieces.pop()) {
+        (_, None) => ReplicaResult::Diff(Bytes::from_static(EMPTY_UPDATE)),
+        _ if !fits => ReplicaResult::Failed(ReplicaError::TooLarge),
+        (1, Some(piece)) => ReplicaResult::Diff(piece),
+        (_, Some(last)) => {
+            pieces.push(last);
+            ReplicaResult::Pieces(pieces)
         }
     }
 }

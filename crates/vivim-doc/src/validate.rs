@@ -167,12 +167,43 @@ pub(crate) struct Id {
 
 /// Walks through an update, showing each part: the blocks of one client after the other, each
 /// client's in order, then the deletions.
-pub(crate) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Part<'a>)) -> Result<(), Invalid> {
-    if bytes.len() > MAX_UPDATE {
+pub(crate) fn walk<'a>(bytes: &'a [u8], visit: impl FnMut(Part<'a>)) -> Result<(), Invalid> {
+    walk_within(bytes, Limits::UPDATE, visit)
+}
+
+/// How large an update may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    bytes: usize,
+    blocks: usize,
+    values: usize,
+}
+
+impl Limits {
+    /// What anybody may send.
+    pub(crate) const UPDATE: Self =
+        Self { bytes: MAX_UPDATE, blocks: MAX_BLOCKS, values: MAX_VALUES };
+    /// For what the engine of this replica has written.
+    pub(crate) const NONE: Self = Self { bytes: usize::MAX, blocks: usize::MAX, values: usize::MAX };
+}
+
+/// As [`walk`], within other limits.
+pub(crate) fn walk_within<'a>(
+    bytes: &'a [u8],
+    limits: Limits,
+    mut visit: impl FnMut(Part<'a>),
+) -> Result<(), Invalid> {
+    if bytes.len() > limits.bytes {
         return Err(Invalid::TooLarge(bytes.len()));
     }
-    let mut walker = Walker { cursor: Cursor { rest: bytes }, values: 0, subdocuments: 0, kind: None };
-    let mut left = MAX_BLOCKS;
+    let mut walker = Walker {
+        cursor: Cursor { rest: bytes },
+        values: 0,
+        max_values: limits.values,
+        subdocuments: 0,
+        kind: None,
+    };
+    let mut left = limits.blocks;
     let mut seen = HashSet::new();
     let clients = walker.cursor.count(MAX_CLIENTS)?;
     for _ in 0..clients {
@@ -193,9 +224,23 @@ pub(crate) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Part<'a>)) -> Resu
     walker.cursor.end()
 }
 
+/// How many bytes the next of several encoded values takes.
+pub(crate) fn value_len(bytes: &[u8]) -> Result<usize, Invalid> {
+    let mut walker = Walker {
+        cursor: Cursor { rest: bytes },
+        values: 0,
+        max_values: usize::MAX,
+        subdocuments: 0,
+        kind: None,
+    };
+    walker.value()?;
+    Ok(bytes.len() - walker.cursor.rest.len())
+}
+
 struct Walker<'a> {
     cursor: Cursor<'a>,
     values: usize,
+    max_values: usize,
     subdocuments: usize,
     /// The kind of the shared type that was just walked through.
     kind: Option<Kind>,
@@ -288,7 +333,7 @@ impl<'a> Walker<'a> {
                 });
             }
             8 => {
-                let count = self.cursor.count(MAX_VALUES)?;
+                let count = self.cursor.count(self.max_values)?;
                 if count == 0 {
                     return Err(Invalid::Empty);
                 }
@@ -320,8 +365,8 @@ impl<'a> Walker<'a> {
         let mut levels: Vec<Level> = Vec::new();
         loop {
             self.values += 1;
-            if self.values > MAX_VALUES {
-                return Err(Invalid::TooMany(MAX_VALUES));
+            if self.values > self.max_values {
+                return Err(Invalid::TooMany(self.max_values));
             }
             let kind = self.cursor.u8()?;
             match kind {
@@ -331,7 +376,7 @@ impl<'a> Walker<'a> {
                     if levels.len() >= MAX_NESTING {
                         return Err(Invalid::TooDeep);
                     }
-                    levels.push(Level { left: self.cursor.count(MAX_VALUES)?, keyed: kind == 118 });
+                    levels.push(Level { left: self.cursor.count(self.max_values)?, keyed: kind == 118 });
                 }
                 119 => drop(self.cursor.string()?),
                 122 | 123 => drop(self.cursor.take(8)?),
@@ -444,7 +489,7 @@ impl<'a> Cursor<'a> {
         if client > MAX_CLIENT { Err(Invalid::Overflow) } else { Ok(client) }
     }
 
-    fn id(&mut self) -> Result<Id, Invalid> {
+    pub(crate) fn id(&mut self) -> Result<Id, Invalid> {
         Ok(Id { client: self.client()?, clock: self.u32()? })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use yrs::{
-    Array, ArrayRef, GetString, Map, MapRef, Out, ReadTxn, TextRef, Transact, WriteTxn,
+    Array, ArrayRef, GetString, Map, MapRef, Out, ReadTxn, TextRef, Transact, TransactionMut, WriteTxn,
     branch::BranchPtr,
 };
 
@@ -14,7 +14,7 @@ use crate::{
     xml::write_xml,
 };
 
-const ANY: &[Kind] = &[
+pub(crate) const ANY: &[Kind] = &[
     Kind::Array,
     Kind::Map,
     Kind::Text,
@@ -35,17 +35,20 @@ impl Doc {
             None => {}
         }
         check_name(name)?;
-        let mut txn = self.engine.transact_mut();
-        match kind {
-            Kind::Array => drop(txn.get_or_insert_array(name)),
-            Kind::Map => drop(txn.get_or_insert_map(name)),
-            Kind::Text => drop(txn.get_or_insert_text(name)),
-            Kind::XmlFragment => drop(txn.get_or_insert_xml_fragment(name)),
-            Kind::XmlElement | Kind::XmlText => return Err(EditError::WrongKind),
+        if matches!(kind, Kind::XmlElement | Kind::XmlText) {
+            return Err(EditError::WrongKind);
         }
-        drop(txn);
+        declare(&mut self.engine.transact_mut(), name, kind);
         self.kinds.insert(name.into(), kind);
         Ok(id)
+    }
+
+    /// Makes the roots whose kinds are known.
+    pub(crate) fn declare_roots(&mut self) {
+        let mut txn = self.engine.transact_mut();
+        for (name, kind) in &self.kinds {
+            declare(&mut txn, name, *kind);
+        }
     }
 
     /// The kind of a shared type. A root must have been asked for by [`root`](Self::root).
@@ -66,7 +69,7 @@ impl Doc {
     /// The type that a shared type is in; `None` for a root.
     pub fn parent(&self, id: &TypeId) -> Result<Option<TypeId>, EditError> {
         self.kind(id)?;
-        Ok(self.history.parent(id))
+        Ok(self.history.place(id).map(|place| place.parent.type_id()))
     }
 
     /// All that is in a shared type: a list, a record, or a string for text and XML.
@@ -124,6 +127,16 @@ impl Doc {
     /// Whether anything was ever written to the document, or waits to be.
     pub fn has_content(&self) -> bool {
         self.has_pending() || self.history.states().next().is_some()
+    }
+}
+
+fn declare(txn: &mut TransactionMut<'_>, name: &str, kind: Kind) {
+    match kind {
+        Kind::Array => drop(txn.get_or_insert_array(name)),
+        Kind::Map => drop(txn.get_or_insert_map(name)),
+        Kind::Text => drop(txn.get_or_insert_text(name)),
+        Kind::XmlFragment => drop(txn.get_or_insert_xml_fragment(name)),
+        Kind::XmlElement | Kind::XmlText => {}
     }
 }
 

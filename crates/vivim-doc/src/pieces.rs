@@ -1,0 +1,438 @@
+//! Updates in pieces.
+//!
+//! A diff is one update of any size; a browser that applies it stands still until it is through. In
+//! pieces it can take a breath between two. They are cut between blocks, in the order in which blocks
+//! refer to one another, so that none has to wait for a later one, and come before the deletions.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use vivim_proto::wire::put_uvarint;
+
+use crate::{
+    Doc,
+    admission::schedule,
+    error::SummaryError,
+    limits::MIN_PIECE,
+    validate::{Block, Cursor, Id, Invalid, Limits, Part, Place, value_len, walk_within},
+};
+
+const HAS_ORIGIN: u8 = 0x80;
+const HAS_RIGHT_ORIGIN: u8 = 0x40;
+const GC: u8 = 0;
+const DELETED: u8 = 1;
+const STRING: u8 = 4;
+const VALUES: u8 = 8;
+
+/// What a client's part of an update takes beside its blocks, at most: three numbers.
+const CLIENT_OVERHEAD: usize = 5 + 8 + 5;
+
+/// What an update takes beside its clients and its deletions, at most.
+const OVERHEAD: usize = 5 + 1;
+
+/// What a block that is cut takes more, at most: an origin and a length.
+const CUT_OVERHEAD: usize = 8 + 5 + 5;
+
+impl Doc {
+    /// What is missing in a replica with this state vector (everything if `None`), in updates of at
+    /// most `max_bytes`. Applied one after the other, none of them has to wait for another; in any
+    /// order they come to the same in the end. Nothing missing is no update at all.
+    ///
+    /// Strings and lists of values are cut to fit; a single value that is larger goes alone.
+    /// `max_bytes` is taken for [`MIN_PIECE`] if it is less.
+    pub fn encode_pieces(
+        &self,
+        state_vector: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Vec<Bytes>, SummaryError> {
+        let diff = self.encode_state_as_update(state_vector)?;
+        Ok(cut(&diff, max_bytes)?)
+    }
+}
+
+/// Cuts an update that the engine has written.
+pub(crate) fn cut(update: &[u8], max_bytes: usize) -> Result<Vec<Bytes>, Invalid> {
+    let max_bytes = max_bytes.max(MIN_PIECE);
+    let mut clients: Vec<u64> = Vec::new();
+    let mut queues: Vec<std::vec::IntoIter<Block<'_>>> = Vec::new();
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    let mut deletions: Vec<(Id, u32)> = Vec::new();
+    walk_within(update, Limits::NONE, |part| match part {
+        Part::Block(block) => {
+            if clients.last() != Some(&block.id.client) {
+                if !clients.is_empty() {
+                    queues.push(std::mem::take(&mut blocks).into_iter());
+                }
+                clients.push(block.id.client);
+            }
+            blocks.push(block);
+        }
+        Part::Deletion { from, len } => deletions.push((from, len)),
+    })?;
+    if !blocks.is_empty() {
+        queues.push(blocks.into_iter());
+    }
+    let mut cutter = Cutter { max_bytes, piece: Piece::default(), done: Vec::new() };
+    if update.len() <= max_bytes {
+        if !clients.is_empty() || !deletions.is_empty() {
+            cutter.done.push(Bytes::copy_from_slice(update));
+        }
+        return Ok(cutter.done);
+    }
+    // What is not in the diff is there already.
+    let mut there: HashMap<u64, u32> = HashMap::new();
+    for (client, queue) in clients.iter().zip(&queues) {
+        there.insert(*client, queue.as_slice().first().map_or(0, |block| block.id.clock));
+    }
+    schedule(&clients, |at| {
+        let Some(queue) = queues.get_mut(at) else { return Ok((None, 0)) };
+        let mut state = 0;
+        while let Some(block) = queue.as_slice().first().copied() {
+            let client = block.id.client;
+            state = block.id.clock;
+            let references = match block.place {
+                Place::Beside(left, right) => [left, right],
+                Place::In(parent, _) => [Some(parent), None],
+                Place::Gap | Place::Root(..) | Place::Void => [None, None],
+            };
+            let is_missing = |id: &Id| {
+                id.client != client && there.get(&id.client).is_some_and(|clock| id.clock >= *clock)
+            };
+            if let Some(missing) = references.into_iter().flatten().find(is_missing) {
+                return Ok((Some(missing), state));
+            }
+            cutter.add(&block)?;
+            queue.next();
+            state = block.id.clock + block.len;
+            there.insert(client, state);
+        }
+        Ok::<_, Invalid>((None, state))
+    })?;
+    // There are none left, unless an update refers to itself in circles.
+    for queue in queues {
+        for block in queue {
+            cutter.add(&block)?;
+        }
+    }
+    cutter.add_deletions(deletions);
+    Ok(cutter.finish())
+}
+
+struct Cutter {
+    max_bytes: usize,
+    piece: Piece,
+    done: Vec<Bytes>,
+}
+
+/// An update that is being written.
+#[derive(Default)]
+struct Piece {
+    of_clients: Vec<OfClient>,
+    at: HashMap<u64, usize>,
+    bytes: usize,
+    deletions: Vec<(Id, u32)>,
+}
+
+/// The blocks of one client in a piece.
+struct OfClient {
+    first: Id,
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Cutter {
+    fn add(&mut self, block: &Block<'_>) -> Result<(), Invalid> {
+        let room = self.piece.room(block.id.client, self.max_bytes);
+        if block.bytes.len() <= room {
+            self.piece.add(block.id, |out| out.extend_from_slice(block.bytes));
+            return Ok(());
+        }
+        let whole = self.max_bytes.saturating_sub(OVERHEAD + CLIENT_OVERHEAD);
+        if block.bytes.len() <= whole {
+            self.flush();
+            self.piece.add(block.id, |out| out.extend_from_slice(block.bytes));
+            return Ok(());
+        }
+        let mut from = 0;
+        while from < block.len {
+            let room = self.piece.room(block.id.client, self.max_bytes);
+            let to = fit(block, from, room.saturating_sub(CUT_OVERHEAD))?;
+            let to = match to {
+                Some(to) => to,
+                None if self.piece.is_empty() => {
+                    // Not even one unit fits a piece.
+                    let next = from + 1;
+                    fit(block, from, whole.saturating_sub(CUT_OVERHEAD))?.unwrap_or(next)
+                }
+                None => {
+                    self.flush();
+                    continue;
+                }
+            };
+            let id = Id { clock: block.id.clock + from, ..block.id };
+            let mut part = Vec::new();
+            put_part(&mut part, block, from, to)?;
+            self.piece.add(id, |out| out.extend_from_slice(&part));
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn add_deletions(&mut self, deletions: Vec<(Id, u32)>) {
+        for (from, len) in deletions {
+            if self.piece.room(from.client, self.max_bytes) < CLIENT_OVERHEAD + 10 {
+                self.flush();
+            }
+            self.piece.deletions.push((from, len));
+            self.piece.bytes += CLIENT_OVERHEAD + 10;
+        }
+    }
+
+    fn flush(&mut self) {
+        let piece = std::mem::take(&mut self.piece);
+        if !piece.is_empty() {
+            self.done.push(piece.encode());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.flush();
+        self.done
+    }
+}
+
+impl Piece {
+    fn is_empty(&self) -> bool {
+        self.of_clients.is_empty() && self.deletions.is_empty()
+    }
+
+    /// How large a block of this client may be that is added.
+    fn room(&self, client: u64, max_bytes: usize) -> usize {
+        let new = if self.at.contains_key(&client) { 0 } else { CLIENT_OVERHEAD };
+        max_bytes.saturating_sub(OVERHEAD + self.bytes + new)
+    }
+
+    fn add(&mut self, id: Id, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = *self.at.entry(id.client).or_insert_with(|| {
+            self.of_clients.push(OfClient { first: id, count: 0, bytes: Vec::new() });
+            self.bytes += CLIENT_OVERHEAD;
+            self.of_clients.len() - 1
+        });
+        if let Some(part) = self.of_clients.get_mut(at) {
+            let before = part.bytes.len();
+            write(&mut part.bytes);
+            part.count += 1;
+            self.bytes += part.bytes.len() - before;
+        }
+    }
+
+    fn encode(mut self) -> Bytes {
+        let mut out = Vec::with_capacity(self.bytes + OVERHEAD);
+        put_uvarint(&mut out, self.of_clients.len() as u64);
+        for OfClient { first, count, bytes } in &self.of_clients {
+            put_uvarint(&mut out, *count);
+            put_uvarint(&mut out, first.client);
+            put_uvarint(&mut out, first.clock.into());
+            out.extend_from_slice(bytes);
+        }
+        put_deletions(&mut out, &mut self.deletions);
+        out.into()
+    }
+}
+
+/// The content of a block, which can be cut if it is one of these.
+enum Units<'a> {
+    /// Nothing that takes place.
+    Count,
+    Text(&'a str),
+    Values(&'a [u8]),
+    /// One unit.
+    Whole,
+}
+
+struct Taken<'a> {
+    kind: u8,
+    right: Option<Id>,
+    units: Units<'a>,
+}
+
+fn take_apart<'a>(block: &Block<'a>) -> Result<Taken<'a>, Invalid> {
+    let mut cursor = Cursor { rest: block.bytes };
+    let info = cursor.u8()?;
+    let kind = info & 0x1f;
+    let mut right = None;
+    if info != GC {
+        let (mut left, has_key) = (None, info & 0x20 != 0);
+        if info & HAS_ORIGIN != 0 {
+            left = Some(cursor.id()?);
+        }
+        if info & HAS_RIGHT_ORIGIN != 0 {
+            right = Some(cursor.id()?);
+        }
+        if left.is_none() && right.is_none() {
+            if cursor.uvarint()? == 0 {
+                cursor.id()?;
+            } else {
+                cursor.string()?;
+            }
+            if has_key {
+                cursor.string()?;
+            }
+        }
+    }
+    let units = match kind {
+        GC | DELETED => Units::Count,
+        STRING => Units::Text(cursor.string()?),
+        VALUES => {
+            cursor.uvarint()?;
+            Units::Values(cursor.rest)
+        }
+        _ => Units::Whole,
+    };
+    Ok(Taken { kind, right, units })
+}
+
+/// Up to which unit of a block, from one on, so many bytes of content go; `None` if not even one.
+fn fit(block: &Block<'_>, from: u32, room: usize) -> Result<Option<u32>, Invalid> {
+    let mut at = 0u32;
+    let mut bytes = 0usize;
+    let mut end = from;
+    match take_apart(block)?.units {
+        Units::Count | Units::Whole => end = block.len,
+        Units::Text(text) => {
+            for character in text.chars() {
+                if at >= from {
+                    bytes += character.len_utf8();
+                    if bytes > room {
+                        break;
+                    }
+                    end = at + character.len_utf16() as u32;
+                }
+                at += character.len_utf16() as u32;
+            }
+        }
+        Units::Values(mut values) => {
+            while at < block.len {
+                let len = value_len(values)?;
+                if at >= from {
+                    bytes += len;
+                    if bytes > room {
+                        break;
+                    }
+                    end = at + 1;
+                }
+                values = values.get(len..).unwrap_or_default();
+                at += 1;
+            }
+        }
+    }
+    Ok((end > from).then_some(end))
+}
+
+/// Writes the units of a block from one on up to another as a block of their own. A surrogate pair
+/// that is cut becomes two replacement characters, as in the engine.
+pub(crate) fn put_part(
+    out: &mut Vec<u8>,
+    block: &Block<'_>,
+    from: u32,
+    to: u32,
+) -> Result<(), Invalid> {
+    let Taken { kind, right, units } = take_apart(block)?;
+    if (from == 0 && to == block.len) || matches!(units, Units::Whole) {
+        out.extend_from_slice(block.bytes);
+        return Ok(());
+    }
+    if from == 0 {
+        out.extend_from_slice(header(block, &units));
+    } else if block.bytes.first() == Some(&GC) {
+        out.push(GC);
+    } else {
+        let left = Id { clock: block.id.clock + from - 1, ..block.id };
+        out.push(kind | HAS_ORIGIN | if right.is_some() { HAS_RIGHT_ORIGIN } else { 0 });
+        for id in [Some(left), right].into_iter().flatten() {
+            put_uvarint(out, id.client);
+            put_uvarint(out, id.clock.into());
+        }
+    }
+    match units {
+        Units::Count | Units::Whole => put_uvarint(out, (to - from).into()),
+        Units::Text(text) => {
+            let mut part = String::new();
+            let mut at = 0;
+            for character in text.chars() {
+                let next = at + character.len_utf16() as u32;
+                if at >= from && next <= to {
+                    part.push(character);
+                } else if next > from && at < to {
+                    part.push(char::REPLACEMENT_CHARACTER);
+                }
+                at = next;
+            }
+            put_uvarint(out, part.len() as u64);
+            out.extend_from_slice(part.as_bytes());
+        }
+        Units::Values(mut values) => {
+            put_uvarint(out, (to - from).into());
+            for at in 0..to {
+                let (value, rest) =
+                    values.split_at_checked(value_len(values)?).ok_or(Invalid::Truncated)?;
+                if at >= from {
+                    out.extend_from_slice(value);
+                }
+                values = rest;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a block before its content's length.
+fn header<'a>(block: &Block<'a>, units: &Units<'_>) -> &'a [u8] {
+    let mut length = Vec::new();
+    let content = match units {
+        Units::Count => {
+            put_uvarint(&mut length, block.len.into());
+            0
+        }
+        Units::Text(text) => {
+            put_uvarint(&mut length, text.len() as u64);
+            text.len()
+        }
+        Units::Values(values) => {
+            put_uvarint(&mut length, block.len.into());
+            values.len()
+        }
+        Units::Whole => 0,
+    };
+    let end = block.bytes.len().saturating_sub(content + length.len());
+    block.bytes.get(..end).unwrap_or_default()
+}
+
+/// Writes deletions in order and without overlaps.
+pub(crate) fn put_deletions(out: &mut Vec<u8>, deletions: &mut Vec<(Id, u32)>) {
+    if !deletions.is_sorted() {
+        deletions.sort_unstable();
+    }
+    deletions.dedup_by(|next, last| {
+        let end = last.0.clock + last.1;
+        let joins = last.0.client == next.0.client && next.0.clock <= end;
+        if joins {
+            last.1 = end.max(next.0.clock + next.1) - last.0.clock;
+        }
+        joins
+    });
+    let of_clients = deletions.chunk_by(|a, b| a.0.client == b.0.client);
+    put_uvarint(out, of_clients.clone().count() as u64);
+    for ranges in of_clients {
+        put_uvarint(out, ranges.first().map_or(0, |(from, _)| from.client));
+        put_uvarint(out, ranges.len() as u64);
+        for (from, len) in ranges {
+            put_uvarint(out, from.clock.into());
+            put_uvarint(out, (*len).into());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pieces_tests.rs"]
+mod tests;
