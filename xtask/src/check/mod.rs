@@ -7,6 +7,7 @@ mod supply;
 
 use crate::build;
 use crate::context::{Context, WASM_PACKAGES};
+use crate::docs;
 use crate::pack;
 use crate::process::{Failure, Run};
 use crate::progress::note;
@@ -27,11 +28,12 @@ type Check = fn(&Context) -> Result<Verdict, Failure>;
 /// The packages that only make sense in a browser.
 const BROWSER_ONLY: [&str; 2] = ["vivim-wasm", "vivim-wasm-tests"];
 
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 12] = [
     ("formatting", formatting),
     ("dependency directions", directions::check),
     ("clippy, native", clippy_native),
     ("clippy, wasm32", clippy_wasm),
+    ("tables in docs/", tables),
     ("docs, native", docs_native),
     ("docs, wasm32", docs_wasm),
     ("types of the npm package", package_types),
@@ -71,6 +73,11 @@ pub(crate) fn run(cx: &Context) -> Result<(), Failure> {
 
 fn formatting(cx: &Context) -> Result<Verdict, Failure> {
     cx.cargo().args(["fmt", "--all", "--check"]).remedy("Run `cargo fmt --all`.").run()?;
+    Ok(Verdict::Passed)
+}
+
+fn tables(cx: &Context) -> Result<Verdict, Failure> {
+    docs::check(cx)?;
     Ok(Verdict::Passed)
 }
 
