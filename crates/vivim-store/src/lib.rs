@@ -15,7 +15,11 @@
 //! `IndexedDbStore`. All of them keep the bytes that [`record`] makes, so that what one has written
 //! is checked by the same code everywhere.
 
+#[cfg(any(test, feature = "test-utils"))]
+pub mod contract;
 mod error;
+#[cfg(target_arch = "wasm32")]
+pub mod indexed_db;
 pub mod limits;
 mod memory;
 mod meta;
@@ -27,6 +31,8 @@ mod sqlite;
 mod store;
 
 pub use error::StoreError;
+#[cfg(target_arch = "wasm32")]
+pub use indexed_db::IndexedDbStore;
 pub use memory::MemoryStore;
 #[cfg(any(test, feature = "test-utils"))]
 pub use memory::faults;

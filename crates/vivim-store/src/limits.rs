@@ -59,11 +59,17 @@ pub const MAX_QUARANTINED_BYTES: usize = 1024 * 1024;
 
 // SQLite -----------------------------------------------------------------------------------------
 
-/// Connections to one file: a writer and readers that don't wait for it.
-pub const SQLITE_CONNECTIONS: u32 = 4;
-
 /// How long a write waits for another process.
 pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes that the write-ahead log keeps on the disk when it is done with.
 pub const SQLITE_WAL_BYTES: u64 = 4 * 1024 * 1024;
+
+// IndexedDB --------------------------------------------------------------------------------------
+
+/// How long opening waits for a tab with an older version to let go of the database. Ours do at once.
+pub const BLOCKED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a write waits for another tab's before it goes ahead without the lock. A page that holds
+/// a lock isn't frozen, so this is a tab whose main thread hangs.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);

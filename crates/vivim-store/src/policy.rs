@@ -144,3 +144,7 @@ impl Ledger {
         self.log_bytes + records * RECORD_OVERHEAD
     }
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -180,3 +180,7 @@ fn sum(header: &[u8], payload: &[u8]) -> [u8; 8] {
     let [a, b, c, d, e, f, g, h, ..] = hash;
     [a, b, c, d, e, f, g, h]
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -7,18 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use vivim_proto::id::DocId;
 
 use crate::error::StoreError;
-use crate::limits::{
-    MAX_QUARANTINE, MAX_QUARANTINED_BYTES, SQLITE_BUSY_TIMEOUT, SQLITE_CONNECTIONS,
-    SQLITE_WAL_BYTES,
-};
+use crate::limits::{MAX_QUARANTINE, MAX_QUARANTINED_BYTES, SQLITE_BUSY_TIMEOUT, SQLITE_WAL_BYTES};
 use crate::meta::DocumentMeta;
 use crate::record;
 use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, decode_meta};
@@ -29,47 +25,56 @@ use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, de
 /// Needs a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    pool: SqlitePool,
-    /// One writer at a time here, in the order of asking; SQLite's own waiting is by polling, which
-    /// is for other processes.
-    writer: Arc<Mutex<()>>,
+    /// Two, so that opening a document doesn't wait for writes. Not a pool: writers take turns here,
+    /// in the order of asking (SQLite's own waiting is by polling, and for other processes), and
+    /// closing is over when the file is closed.
+    reader: Turn,
+    writer: Turn,
 }
+
+/// A connection, for one at a time; `None` when it is closed.
+type Turn = Arc<Mutex<Option<SqliteConnection>>>;
 
 impl SqliteStore {
     /// Opens the file, or makes it, readable for this user only. Brings an older one up to date.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        make_private(path)?;
-        let options = SqliteConnectOptions::new()
+        let is_new = make_private(path)?;
+        let mut options = SqliteConnectOptions::new()
             .filename(path)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(SQLITE_BUSY_TIMEOUT)
             .pragma("journal_size_limit", SQLITE_WAL_BYTES.to_string())
             // A file from elsewhere can't make functions run that its schema names.
             .pragma("trusted_schema", "OFF");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(SQLITE_CONNECTIONS)
-            .connect_with(options)
-            .await
-            .map_err(failure)?;
-        schema::migrate(&pool).await?;
-        Ok(Self { pool, writer: Arc::new(Mutex::new(())) })
+        if is_new {
+            // On a file that has it already this would be a write.
+            options = options.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
+        let mut writer = options.connect().await.map_err(failure)?;
+        schema::migrate(&mut writer).await?;
+        let reader = options.connect().await.map_err(failure)?;
+        let turn = |connection| Arc::new(Mutex::new(Some(connection)));
+        Ok(Self { reader: turn(reader), writer: turn(writer) })
     }
+}
 
-    /// Begins a write transaction; it is rolled back when it isn't committed.
-    async fn begin(&self) -> Result<(MutexGuard<'_, ()>, Transaction<'_, Sqlite>), StoreError> {
-        let turn = self.writer.lock().await;
-        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-        Ok((turn, transaction))
-    }
+/// Waits for the turn.
+async fn take(turn: &Turn) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
+    MutexGuard::try_map(turn.lock().await, Option::as_mut).map_err(|_| StoreError::Closed)
+}
+
+/// Begins a write; it is rolled back when it isn't committed.
+async fn begin(writer: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    writer.begin_with("BEGIN IMMEDIATE").await.map_err(failure)
 }
 
 impl Store for SqliteStore {
     async fn load(&self, doc: DocId) -> Result<Loaded, StoreError> {
         // One transaction, so that both are of the same moment.
-        let mut transaction = self.pool.begin().await.map_err(failure)?;
+        let mut reader = take(&self.reader).await?;
+        let mut transaction = reader.begin().await.map_err(failure)?;
         let mut loaded = Loaded::default();
         let meta: Option<Vec<u8>> = sqlx::query_scalar(SELECT_META)
             .bind(id(&doc))
@@ -84,6 +89,8 @@ impl Store for SqliteStore {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failure);
+        // Nothing was written. After a broken page SQLite fails to end the transaction well, too.
+        let _ = transaction.rollback().await;
         match rows {
             Ok(rows) => {
                 for (key, record) in rows {
@@ -91,11 +98,10 @@ impl Store for SqliteStore {
                 }
             }
             Err(StoreError::Damaged { .. }) => {
-                load_one_by_one(&mut transaction, doc, &mut loaded).await?;
+                load_one_by_one(&mut reader, doc, &mut loaded).await?;
             }
             Err(error) => return Err(error),
         }
-        transaction.commit().await.map_err(failure)?;
         Ok(loaded)
     }
 
@@ -104,7 +110,8 @@ impl Store for SqliteStore {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let (_turn, mut transaction) = self.begin().await?;
+        let mut writer = take(&self.writer).await?;
+        let mut transaction = begin(&mut writer).await?;
         let mut written = Vec::with_capacity(records.len());
         for record in &records {
             written.push(insert(&mut transaction, doc, record).await?);
@@ -120,7 +127,8 @@ impl Store for SqliteStore {
         snapshot: &[u8],
     ) -> Result<Written, StoreError> {
         let record = record::encode_snapshot(snapshot)?;
-        let (_turn, mut transaction) = self.begin().await?;
+        let mut writer = take(&self.writer).await?;
+        let mut transaction = begin(&mut writer).await?;
         remove(&mut transaction, doc, keys).await?;
         let written = insert(&mut transaction, doc, &record).await?;
         transaction.commit().await.map_err(failure)?;
@@ -131,7 +139,8 @@ impl Store for SqliteStore {
         if keys.is_empty() {
             return Ok(());
         }
-        let (_turn, mut transaction) = self.begin().await?;
+        let mut writer = take(&self.writer).await?;
+        let mut transaction = begin(&mut writer).await?;
         for key in keys {
             let kept = sqlx::query(QUARANTINE)
                 .bind(MAX_QUARANTINED_BYTES as i64)
@@ -156,10 +165,11 @@ impl Store for SqliteStore {
     }
 
     async fn list(&self) -> Result<Listing, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT doc, record FROM documents")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failure)?;
+        let rows: Vec<(Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("SELECT doc, CAST(record AS BLOB) FROM documents")
+                .fetch_all(&mut *take(&self.reader).await?)
+                .await
+                .map_err(failure)?;
         let mut listing = Listing::default();
         for (doc, record) in rows {
             // The schema holds ids to 32 bytes.
@@ -173,7 +183,7 @@ impl Store for SqliteStore {
     async fn meta(&self, doc: DocId) -> Result<Option<DocumentMeta>, StoreError> {
         let record: Option<Vec<u8>> = sqlx::query_scalar(SELECT_META)
             .bind(id(&doc))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *take(&self.reader).await?)
             .await
             .map_err(failure)?;
         Ok(record.and_then(|record| decode_meta(doc, &record.into()).ok()))
@@ -181,7 +191,8 @@ impl Store for SqliteStore {
 
     async fn put_meta(&self, meta: &DocumentMeta) -> Result<(), StoreError> {
         let record = record::encode_meta(meta)?;
-        let (_turn, mut transaction) = self.begin().await?;
+        let mut writer = take(&self.writer).await?;
+        let mut transaction = begin(&mut writer).await?;
         sqlx::query("INSERT OR REPLACE INTO documents (doc, record) VALUES (?, ?)")
             .bind(id(&meta.doc))
             .bind(record.as_ref())
@@ -192,7 +203,8 @@ impl Store for SqliteStore {
     }
 
     async fn delete(&self, doc: DocId) -> Result<(), StoreError> {
-        let (_turn, mut transaction) = self.begin().await?;
+        let mut writer = take(&self.writer).await?;
+        let mut transaction = begin(&mut writer).await?;
         for statement in [
             "DELETE FROM records WHERE doc = ?",
             "DELETE FROM documents WHERE doc = ?",
@@ -203,30 +215,41 @@ impl Store for SqliteStore {
         }
         transaction.commit().await.map_err(failure)?;
         // Gives the room back to the file system; what compaction frees is used again soon.
-        sqlx::query("PRAGMA incremental_vacuum").execute(&self.pool).await.map_err(failure)?;
+        sqlx::query("PRAGMA incremental_vacuum").execute(&mut *writer).await.map_err(failure)?;
         Ok(())
     }
 
     async fn usage(&self, doc: DocId) -> Result<Usage, StoreError> {
         let (records, bytes): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(length(record)), 0) FROM records WHERE doc = ?",
+            "SELECT count(*), coalesce(sum(length(CAST(record AS BLOB))), 0) FROM records WHERE doc = ?",
         )
         .bind(id(&doc))
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *take(&self.reader).await?)
         .await
         .map_err(failure)?;
         Ok(Usage { records: usize::try_from(records).unwrap_or(0), bytes: bytes.cast_unsigned() })
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        // Everything was committed; what fails here is tidying up.
+        if let Some(reader) = self.reader.lock().await.take() {
+            let _ = reader.close().await;
+        }
+        if let Some(mut writer) = self.writer.lock().await.take() {
+            // SQLite would do it when the last connection closes, but sqlx doesn't wait for that.
+            let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let _ = sqlx::query(fold).execute(&mut writer).await;
+            let _ = writer.close().await;
+        }
     }
 }
 
-const SELECT_META: &str = "SELECT record FROM documents WHERE doc = ?";
-const SELECT_RECORDS: &str = "SELECT key, record FROM records WHERE doc = ? ORDER BY key";
+// The casts: what a damaged file has in the place of bytes comes as bytes too, and is judged as such.
+const SELECT_META: &str = "SELECT CAST(record AS BLOB) FROM documents WHERE doc = ?";
+const SELECT_RECORDS: &str =
+    "SELECT key, CAST(record AS BLOB) FROM records WHERE doc = ? ORDER BY key";
 const QUARANTINE: &str = "INSERT INTO quarantine (doc, key, record) \
-    SELECT doc, key, substr(record, 1, ?) FROM records WHERE key = ? AND doc = ?";
+    SELECT doc, key, substr(CAST(record AS BLOB), 1, ?) FROM records WHERE key = ? AND doc = ?";
 
 /// When a page is broken SQLite gives up the whole query; this finds out which record it is.
 async fn load_one_by_one(
@@ -242,7 +265,7 @@ async fn load_one_by_one(
     for number in keys {
         let key = RecordKey(number.cast_unsigned());
         let record: Result<Option<Vec<u8>>, _> =
-            sqlx::query_scalar("SELECT record FROM records WHERE key = ?")
+            sqlx::query_scalar("SELECT CAST(record AS BLOB) FROM records WHERE key = ?")
                 .bind(number)
                 .fetch_optional(&mut *connection)
                 .await
@@ -294,14 +317,16 @@ fn id(doc: &DocId) -> &[u8] {
     &doc.0
 }
 
-/// SQLite would make the file readable for everybody; its companions take after the file.
-fn make_private(path: &Path) -> Result<(), StoreError> {
+/// SQLite would make the file readable for everybody; its companions take after the file. Whether
+/// the file is new.
+fn make_private(path: &Path) -> Result<bool, StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
+    let length = options.open(path).and_then(|file| file.metadata()).map(|file| file.len());
+    match length {
+        Ok(length) => Ok(length == 0),
         Err(error) => Err(StoreError::Io { reason: format!("{}: {error}", path.display()) }),
     }
 }
@@ -314,7 +339,6 @@ fn failure(error: sqlx::Error) -> StoreError {
     const READONLY_DBMOVED: u32 = 1032;
     let reason = error.to_string();
     let code = match &error {
-        sqlx::Error::PoolClosed => return StoreError::Closed,
         sqlx::Error::Database(database) => {
             database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default()
         }
@@ -325,5 +349,39 @@ fn failure(error: sqlx::Error) -> StoreError {
         (_, FULL) => StoreError::QuotaExceeded,
         (_, CORRUPT | NOT_A_DATABASE) => StoreError::Damaged { reason },
         _ => StoreError::Io { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{DOC, texts, updates};
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_to_be_full_and_what_was_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("documents.db")).await.unwrap();
+        store.append(DOC, &updates(["a"])).await.unwrap();
+        // A connection with this setting can't make the file larger than it is.
+        let mut writer = take(&store.writer).await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
+        drop(writer);
+        let large = Bytes::from(vec![0; 100_000]);
+        assert_eq!(store.append(DOC, &[large]).await, Err(StoreError::QuotaExceeded));
+        assert_eq!(texts(&store.load(DOC).await.unwrap()), ["a"]);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_half_way_leaves_nothing_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("documents.db")).await.unwrap();
+        {
+            let mut writer = take(&store.writer).await.unwrap();
+            let mut transaction = begin(&mut writer).await.unwrap();
+            insert(&mut transaction, DOC, &Bytes::from_static(b"half")).await.unwrap();
+        }
+        store.append(DOC, &updates(["a"])).await.unwrap();
+        let loaded = store.load(DOC).await.unwrap();
+        assert_eq!((texts(&loaded), loaded.damaged), (vec!["a".to_owned()], Vec::new()));
     }
 }

@@ -3,9 +3,9 @@
 //! `user_version` counts the migrations that were done. A file is brought up to date in one
 //! transaction; one that is newer than this code isn't touched.
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
 
-use super::failure;
+use super::{begin, failure};
 use crate::error::StoreError;
 
 /// `VIVM`: says in the file's header whose it is.
@@ -35,15 +35,15 @@ const MIGRATIONS: [&str; 2] = [
 ];
 
 /// Brings the file up to date.
-pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let newest = MIGRATIONS.len() as i64;
     // Most openings find nothing to do, and write nothing.
-    if version(pool).await? == (APPLICATION_ID, newest) {
+    if version(&mut *connection).await? == (APPLICATION_ID, newest) {
         return Ok(());
     }
     // Asked again inside: another process may be at it.
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
-    let (owner, found) = version(&mut *transaction).await?;
+    let mut transaction = begin(connection).await?;
+    let (owner, found) = version(&mut transaction).await?;
     if owner != APPLICATION_ID && (owner, found) != (0, 0) {
         return Err(StoreError::Damaged { reason: "the file belongs to another program".into() });
     }
@@ -60,11 +60,11 @@ pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Whose the file is, and the migrations that were done.
-async fn version<'e>(executor: impl sqlx::SqliteExecutor<'e>) -> Result<(i64, i64), StoreError> {
+async fn version(connection: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
     sqlx::query_as(
         "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version",
     )
-    .fetch_one(executor)
+    .fetch_one(connection)
     .await
     .map_err(failure)
 }
