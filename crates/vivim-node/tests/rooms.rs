@@ -79,6 +79,51 @@ async fn two_peers_find_each_other_by_a_room_name_alone_and_share_a_document() {
     b.status(Status::Relayed).await;
 }
 
+/// The highest change of ours that a peer was seen to have.
+fn reached(peer: &Peer, doc: DocId, by: PeerId, in_store: bool) -> u64 {
+    let mut highest = 0;
+    peer.saw(|e| {
+        if let Event::Document(d, DocumentEvent::Reached { peer, change, stored }) = e
+            && (*d, *peer, *stored) == (doc, by, in_store)
+        {
+            highest = highest.max(*change);
+        }
+        false
+    });
+    highest
+}
+
+#[tokio::test]
+async fn receipts_tell_how_far_each_peer_has_our_changes() {
+    let place = relay().await;
+    let (a, a_docs) = member(&place);
+    let doc = open(&a, "kitchen").await;
+    // The first was made before the document was open, the second before anybody else was there.
+    a_docs.insert(doc, b"one");
+    assert!(a.node.note_change(doc, 1));
+    a_docs.write_change(&a.node, doc, 2, b"two");
+    let (b, b_docs) = member(&place);
+    open(&b, "kitchen").await;
+    has(&b, &b_docs, doc, &["one", "two"]).await;
+    a.event("the exchange's beginning", |e| {
+        matches!(e, Event::Document(d, DocumentEvent::Opened(p)) if *d == doc && *p == b.id)
+            .then_some(())
+    })
+    .await;
+    a.until("the first two at b", |a| reached(a, doc, b.id, false) == 2).await;
+    a_docs.write_change(&a.node, doc, 3, b"three");
+    a.until("the third at b", |a| reached(a, doc, b.id, false) == 3).await;
+    assert_eq!(reached(&a, doc, b.id, true), 0, "b has stored nothing");
+    assert!(b.node.stored(doc));
+    a.until("all three stored at b", |a| reached(a, doc, b.id, true) == 3).await;
+    b.node.stop().await.unwrap();
+    a.event("the exchange's end", |e| {
+        matches!(e, Event::Document(d, DocumentEvent::Closed(p)) if *d == doc && *p == b.id)
+            .then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_member_who_leaves_is_gone_at_once() {
     let place = relay().await;
@@ -263,10 +308,11 @@ async fn in_a_room_of_30_a_keystroke_reaches_everybody_and_leaves_its_author_at_
         }
     }
     assert!(copies.iter().all(|c| *c >= 1.0), "nothing was sent? {copies:?}");
-    // A summary that crosses a keystroke on its way asks for it once more, from 4 neighbours at
-    // most; that is repair, and rare.
+    eprintln!("copies of each keystroke that left its author: {copies:.1?}");
+    // Gossipsub's heartbeat offers what it just published to peers outside of the mesh, and one who
+    // hasn't got it yet by its own mesh takes the offer: in one round of ten, say.
     let settled = &copies[5..];
-    let sparing = settled.iter().filter(|c| **c < 9.0).count();
-    assert!(sparing * 10 >= settled.len() * 7, "{copies:?} copies of a keystroke");
-    assert!(settled.iter().all(|c| *c < 13.0), "{copies:?} copies of a keystroke");
+    let extra = settled.iter().filter(|c| **c >= 9.0).count();
+    assert!(extra <= 1, "{copies:?} copies of a keystroke");
+    assert!(settled.iter().all(|c| *c < 14.0), "{copies:?} copies of a keystroke");
 }

@@ -100,7 +100,7 @@ impl Peer {
         found.unwrap()
     }
 
-    pub fn saw(&self, find: impl Fn(&Event) -> bool) -> bool {
+    pub fn saw(&self, find: impl FnMut(&Event) -> bool) -> bool {
         self.seen.events.lock().unwrap().iter().any(find)
     }
 

@@ -79,6 +79,18 @@ impl Replicas {
         }
     }
 
+    /// Puts an entry into the document without telling the node.
+    pub fn insert(&self, doc: DocId, entry: &[u8]) {
+        let entry = entry.to_vec();
+        self.0.lock().unwrap().entry(doc).or_default().insert(hash(&entry), entry);
+    }
+
+    /// Writes an entry as a numbered change.
+    pub fn write_change(&self, node: &Node, doc: DocId, change: u64, entry: &[u8]) {
+        self.insert(doc, entry);
+        node.local_change(doc, change, encode([&entry.to_vec()]));
+    }
+
     pub fn write(&self, node: &Node, doc: DocId, entry: &[u8]) {
         let entry = entry.to_vec();
         self.0.lock().unwrap().entry(doc).or_default().insert(hash(&entry), entry.clone());
