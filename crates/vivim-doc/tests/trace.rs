@@ -1,5 +1,5 @@
 //! A real document's history of 259,778 edits, read from `../shared/data/traces` beside the work
-//! tree or from the folder that `VIVIM_TRACES` names. Where it isn't, the tests say so and pass.
+//! tree or from the file that `VIVIM_TRACE` names. Where it isn't, the test says so and passes.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -36,9 +36,9 @@ struct Trace {
 }
 
 fn trace() -> Option<Trace> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/traces");
-    let folder = std::env::var_os("VIVIM_TRACES").map_or(beside, PathBuf::from);
-    let file = folder.join("automerge-paper.json.gz");
+    let beside = "../../../shared/data/traces/automerge-paper.json.gz";
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(beside);
+    let file = std::env::var_os("VIVIM_TRACE").map_or(beside, PathBuf::from);
     if !file.is_file() {
         println!("SKIPPED: there is no {}", file.display());
         return None;
