@@ -1,0 +1,242 @@
+//! Reading and editing a document's roots.
+//!
+//! Reading gives plain values and never fails for what others have written: a root that holds what
+//! its kind doesn't allow reads as empty. Entities are maps of their own, so that concurrent changes
+//! of two fields both stay.
+
+use std::collections::BTreeMap;
+
+use vivim_doc::{Doc, EditError, Entry, Kind, TypeId, Value};
+
+use crate::{diff::diff, record::Record};
+
+/// A root map as plain values.
+pub(crate) fn map(doc: &mut Doc, root: &str) -> Result<BTreeMap<String, Value>, EditError> {
+    match whole(doc, Kind::Map, root)? {
+        Value::Map(entries) => Ok(entries),
+        _ => Ok(BTreeMap::new()),
+    }
+}
+
+/// A root list as plain values.
+pub(crate) fn list(doc: &mut Doc, root: &str) -> Result<Vec<Value>, EditError> {
+    match whole(doc, Kind::Array, root)? {
+        Value::Array(values) => Ok(values),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// A root text.
+pub(crate) fn text(doc: &mut Doc, root: &str) -> Result<String, EditError> {
+    let id = doc.root(Kind::Text, root)?;
+    readable(doc.text_string(&id))
+}
+
+/// Sets an entry of a root map to a plain value.
+pub(crate) fn set(
+    doc: &mut Doc,
+    root: &str,
+    key: &str,
+    value: impl Into<Value>,
+) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    doc.entry_set(&map, key, &value.into())
+}
+
+/// Deletes an entry of a root map.
+pub(crate) fn unset(doc: &mut Doc, root: &str, key: &str) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    doc.entry_delete(&map, key).map(drop)
+}
+
+/// Deletes the entries of a root map whose keys are like this.
+pub(crate) fn unset_where(
+    doc: &mut Doc,
+    root: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    for key in doc.entry_keys(&map)?.iter().filter(|key| is_meant(key)) {
+        doc.entry_delete(&map, key)?;
+    }
+    Ok(())
+}
+
+/// Makes an entry of a root map a record of its own.
+pub(crate) fn put(doc: &mut Doc, root: &str, key: &str, fields: &Record) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    let entity = doc.entry_set_type(&map, key, Kind::Map)?;
+    write(doc, &entity, fields)
+}
+
+/// Sets fields of an entry of a root map; null takes one away.
+pub(crate) fn put_fields(
+    doc: &mut Doc,
+    root: &str,
+    key: &str,
+    changes: &Record,
+) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    match doc.entry_get(&map, key)? {
+        Some(Entry::Type(Kind::Map, entity)) => write(doc, &entity, changes),
+        Some(Entry::Value(Value::Map(fields))) => put(doc, root, key, &over(fields, changes)),
+        _ => put(doc, root, key, changes),
+    }
+}
+
+/// Appends a record to a root list.
+pub(crate) fn push(doc: &mut Doc, root: &str, fields: &Record) -> Result<(), EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    let entity = doc.array_push_type(&list, Kind::Map)?;
+    write(doc, &entity, fields)
+}
+
+/// Sets fields of all records of this id in a root list.
+pub(crate) fn item_fields(
+    doc: &mut Doc,
+    root: &str,
+    id: &str,
+    changes: &Record,
+) -> Result<(), EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    for (at, entry) in places(doc, &list)? {
+        if field(doc, &entry, "id")? != Some(id.into()) {
+            continue;
+        }
+        match entry {
+            Entry::Type(_, entity) => write(doc, &entity, changes)?,
+            Entry::Value(Value::Map(fields)) => {
+                doc.array_delete(&list, at, 1)?;
+                let entity = doc.array_insert_type(&list, at, Kind::Map)?;
+                write(doc, &entity, &over(fields, changes))?;
+            }
+            Entry::Value(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes all records from a root list in which these fields have these values.
+pub(crate) fn remove_items(
+    doc: &mut Doc,
+    root: &str,
+    with: &[(&str, &str)],
+) -> Result<(), EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    // From the end, so that the places before stay what they are.
+    for (at, entry) in places(doc, &list)?.into_iter().rev() {
+        let mut is_meant = true;
+        for (name, value) in with {
+            is_meant &= field(doc, &entry, name)? == Some((*value).into());
+        }
+        if is_meant {
+            doc.array_delete(&list, at, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the first so many from a root list.
+pub(crate) fn remove_first(doc: &mut Doc, root: &str, count: usize) -> Result<(), EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    let count = u32::try_from(count).unwrap_or(u32::MAX).min(doc.array_len(&list)?);
+    if count == 0 { Ok(()) } else { doc.array_delete(&list, 0, count) }
+}
+
+/// Edits a root text into this one, keeping what stays.
+pub(crate) fn set_text(doc: &mut Doc, root: &str, new: &str) -> Result<(), EditError> {
+    let id = doc.root(Kind::Text, root)?;
+    edit_text(doc, &id, new)
+}
+
+/// Edits a text in a root map into this one, keeping what stays.
+pub(crate) fn set_entry_text(
+    doc: &mut Doc,
+    root: &str,
+    key: &str,
+    new: &str,
+) -> Result<(), EditError> {
+    let map = doc.root(Kind::Map, root)?;
+    let id = match doc.entry_get(&map, key)? {
+        Some(Entry::Type(Kind::Text, id)) => id,
+        _ => doc.entry_set_type(&map, key, Kind::Text)?,
+    };
+    edit_text(doc, &id, new)
+}
+
+/// Empties roots.
+pub(crate) fn clear(doc: &mut Doc, roots: &[(&str, Kind)]) -> Result<(), EditError> {
+    for (root, kind) in roots {
+        let id = doc.root(*kind, root)?;
+        match kind {
+            Kind::Array => remove_first(doc, root, usize::MAX)?,
+            Kind::Map => doc.entries_clear(&id)?,
+            _ => {
+                let len = doc.text_len_of(&id)?;
+                doc.text_delete_at(&id, 0, len)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn whole(doc: &mut Doc, kind: Kind, root: &str) -> Result<Value, EditError> {
+    let id = doc.root(kind, root)?;
+    match doc.type_value(&id) {
+        Err(EditError::WrongKind) => Ok(Value::Undefined),
+        other => other,
+    }
+}
+
+fn readable<T: Default>(read: Result<T, EditError>) -> Result<T, EditError> {
+    match read {
+        Err(EditError::WrongKind) => Ok(T::default()),
+        other => other,
+    }
+}
+
+fn places(doc: &Doc, list: &TypeId) -> Result<Vec<(u32, Entry)>, EditError> {
+    Ok((0..).zip(doc.array_items(list)?).collect())
+}
+
+fn field(doc: &Doc, entry: &Entry, name: &str) -> Result<Option<Value>, EditError> {
+    match entry {
+        Entry::Type(Kind::Map, entity) => {
+            Ok(doc.entry_get(entity, name)?.and_then(|entry| entry.as_value().cloned()))
+        }
+        Entry::Value(Value::Map(fields)) => Ok(fields.get(name).cloned()),
+        _ => Ok(None),
+    }
+}
+
+fn write(doc: &mut Doc, entity: &TypeId, fields: &Record) -> Result<(), EditError> {
+    for (name, value) in fields.iter() {
+        if *value == Value::Null {
+            doc.entry_delete(entity, name)?;
+        } else {
+            doc.entry_set(entity, name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn over(fields: BTreeMap<String, Value>, changes: &Record) -> Record {
+    let mut record = Record::from(fields);
+    for (name, value) in changes.iter() {
+        record.set(name, value.clone());
+    }
+    record
+}
+
+fn edit_text(doc: &mut Doc, id: &TypeId, new: &str) -> Result<(), EditError> {
+    let old = readable(doc.text_string(id))?;
+    for step in diff(&old, new).into_iter().rev() {
+        if step.delete > 0 {
+            doc.text_delete_at(id, step.at, step.delete)?;
+        }
+        if !step.insert.is_empty() {
+            doc.text_insert_at(id, step.at, &step.insert)?;
+        }
+    }
+    Ok(())
+}
