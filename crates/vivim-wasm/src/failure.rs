@@ -1,6 +1,6 @@
 //! Errors as they cross into JavaScript: a code for programs, a sentence for people.
 
-use vivim_doc::{ApplyError, EditError, SummaryError};
+use vivim_doc::{ApplyError, EditError, SnapshotError, SummaryError};
 use vivim_node::{CommandError, ConnectError, RoomError, StartError, StreamError, TopicError};
 use vivim_store::StoreError;
 use wasm_bindgen::JsValue;
@@ -139,7 +139,7 @@ impl From<ApplyError> for Failure {
 impl From<EditError> for Failure {
     fn from(error: EditError) -> Self {
         let code = match &error {
-            EditError::GivenUp | EditError::TooDeep => "LIMIT",
+            EditError::GivenUp | EditError::TooDeep | EditError::TooMany(_) => "LIMIT",
             EditError::Gone => "GONE",
             EditError::NameTooLong(_) => "INVALID_NAME",
             EditError::OutOfBounds { .. } => "OUT_OF_BOUNDS",
@@ -163,6 +163,19 @@ impl From<StoreError> for Failure {
             StoreError::QuotaExceeded => "STORAGE_FULL",
             StoreError::Record(_) => "TOO_LARGE",
             StoreError::Unavailable { .. } => "STORAGE_UNAVAILABLE",
+            _ => "INTERNAL",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let code = match error {
+            SnapshotError::Ahead => "NOT_FOUND",
+            SnapshotError::Apply(error) => return error.into(),
+            SnapshotError::Collected => "GONE",
+            SnapshotError::Invalid(_) => "INVALID_UPDATE",
             _ => "INTERNAL",
         };
         Self::new(code, error)
@@ -232,6 +245,7 @@ mod tests {
             (NODE, "TopicError"),
             (DOC, "ApplyError"),
             (DOC, "EditError"),
+            (DOC, "SnapshotError"),
             (DOC, "SummaryError"),
             (STORE, "StoreError"),
         ] {
@@ -245,7 +259,12 @@ mod tests {
 
     #[test]
     fn every_code_is_in_the_facades_list() {
-        let sources = [own_source(), include_str!("config.rs"), include_str!("stream.rs")];
+        let sources = [
+            own_source(),
+            include_str!("config.rs"),
+            include_str!("social.rs"),
+            include_str!("stream.rs"),
+        ];
         let codes = sources.into_iter().flat_map(|source| source.split('"')).filter(|text| {
             text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
         });

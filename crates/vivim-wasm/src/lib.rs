@@ -26,6 +26,7 @@ mod records;
 mod replica;
 mod replicas;
 mod room;
+mod social;
 mod storage;
 mod stream;
 mod value;
@@ -36,6 +37,7 @@ pub use log::set_log_level;
 pub use node::{RawHandler, RawNode};
 pub use panic_hook::set_panic_handler;
 pub use room::{RawAttachment, RawRoom};
+pub use social::social_events;
 pub use stream::RawStream;
 
 use wasm_bindgen::prelude::wasm_bindgen;
