@@ -1,6 +1,6 @@
 import type { RawConfig, RawIceServer } from '../wasm/vivim_wasm.js'
 import { VivimError } from './errors.js'
-import { toHex } from './platform.js'
+import { hasIndexedDB, toHex } from './platform.js'
 import type { IceServer, LogLevel, NodeConfig } from './types.js'
 
 /** How many connections a node aims for, unless told otherwise. */
@@ -9,6 +9,9 @@ const MIN_CONNECTIONS = 5
 const MAX_CONNECTIONS = 50
 /** No browser holds more. */
 const MAX_MAX_CONNECTIONS = 10_000
+
+/** The database of documents, unless told otherwise. */
+const DATABASE = 'vivim'
 
 const LEVELS: readonly LogLevel[] = ['off', 'error', 'warn', 'info', 'debug', 'trace']
 
@@ -39,8 +42,19 @@ export function completeConfig(config: NodeConfig, deviceId: Uint8Array): Comple
     iceServers: iceServers(config.iceServers ?? []),
     privateKey,
     deviceId,
+    storage: database(config.storage),
     deviceIdHex: toHex(deviceId),
   }
+}
+
+/** The database of the documents; undefined if they aren't kept. */
+function database(storage: NodeConfig['storage']): string | undefined {
+  if (storage === false || storage === undefined && !hasIndexedDB()) return undefined
+  if (storage === true || storage === undefined) return DATABASE
+  if (typeof storage !== 'object' || storage === null) refuse('storage must be true, false or { name }')
+  const { name = DATABASE } = storage
+  if (typeof name !== 'string' || name === '') refuse('the name of the storage must be a string')
+  return name
 }
 
 /** The level as the module counts them. */

@@ -1,7 +1,8 @@
 // What a NetworkNode, its rooms and its documents share: the raw node, its life, and the one place
 // where its events are handed out.
 
-import type { RawEvent, RawHandler, RawNode } from '../wasm/vivim_wasm.js'
+import type { RawEvent, RawHandler, RawNode, RawRoom } from '../wasm/vivim_wasm.js'
+import { VivimDocument } from './document.js'
 import { Emitter } from './emitter.js'
 import { report, toVivimError, VivimError } from './errors.js'
 import type { Place } from './place.js'
@@ -39,6 +40,11 @@ export class NodeCore implements Lifecycle {
   readonly topics = new Map<string, Set<(message: PubSubMessage) => void>>()
   readonly handlers = new Map<string, Handler>()
   readonly raw: RawNode
+  /** The database of this node's documents; undefined if they aren't kept. */
+  readonly database: string | undefined
+  /** Open documents by their id. */
+  readonly documents = new Map<string, VivimDocument>()
+  #persisted: Promise<boolean> | undefined
   readonly #wanted: Wanted
   /** Set from `start()` to `stop()`; resolves when the actor runs. */
   #started: Promise<void> | undefined
@@ -52,8 +58,9 @@ export class NodeCore implements Lifecycle {
   #unmourn: (() => void) | undefined
   #lastStatus: NodeStatus = 'offline'
 
-  constructor(raw: RawNode, wanted: Wanted) {
+  constructor(raw: RawNode, wanted: Wanted, database: string | undefined) {
     this.raw = raw
+    this.database = database
     this.#wanted = wanted
   }
 
@@ -114,6 +121,33 @@ export class NodeCore implements Lifecycle {
   /** Something failed that nobody waits for. */
   fail(error: unknown): void {
     this.events.emit('error', toVivimError(error))
+  }
+
+  // Documents
+
+  /** The open document of this name in a room, or a fresh opening of it. */
+  openDocument(room: RawRoom, roomName: string, name: string, kind = '', kept = true): VivimDocument {
+    const docId = call(() => room.docId(name))
+    const known = this.documents.get(docId)
+    if (known !== undefined) return known
+    const raw = call(() => room.document(name, kind, kept))
+    const document = VivimDocument.create(this, raw, { room: roomName, name })
+    this.documents.set(docId, document)
+    return document
+  }
+
+  forgetDocument(document: VivimDocument): void {
+    if (this.documents.get(document.docId) === document) this.documents.delete(document.docId)
+  }
+
+  /** Asks the browser, once, not to evict what is stored; whether it has agreed. */
+  persist(): Promise<boolean> {
+    return (this.#persisted ??= callAsync(() => this.raw.persist()).catch(() => false))
+  }
+
+  /** The answer of {@link persist}; undefined while nothing was stored. */
+  get persisted(): Promise<boolean> | undefined {
+    return this.#persisted
   }
 
   // Rooms, topics and protocols
@@ -302,7 +336,6 @@ export class NodeCore implements Lifecycle {
         this.#answer(event)
         return
       case 'doc:acked':
-      case 'doc:applied':
       case 'doc:closed':
       case 'doc:reached':
       case 'doc:synced':

@@ -1,123 +1,154 @@
-import type { RawDocument } from '../wasm/vivim_wasm.js'
+import type { RawDocument, RawDocumentEvent, RawReceipts } from '../wasm/vivim_wasm.js'
+import { DocumentAwareness, type AwarenessChange } from './awareness.js'
+import type { NodeCore } from './core.js'
+import { DocumentTabs } from './document-tabs.js'
 import { Emitter } from './emitter.js'
-import { VivimError } from './errors.js'
+import { toVivimError, VivimError, type VivimErrorCode } from './errors.js'
 import type { Listener, Place } from './place.js'
-import { call } from './runtime.js'
-import type { DocValue } from './types.js'
+import { call, callAsync } from './runtime.js'
+import { DocumentContent } from './shared/content.js'
+
+/**
+ * How a document stands with its peers. `connecting`: looking for somebody who has it; `syncing`:
+ * getting in step; `conflict` and `resolved` are passed through when two devices changed one field
+ * without knowing of each other.
+ */
+export type SyncState = 'offline' | 'connecting' | 'syncing' | 'synced' | 'conflict' | 'resolved'
+
+/** Where the changes made on this device have got. */
+export interface Receipts {
+  /** How many changes were made here, ever. */
+  local: number
+  /** How many of them are durable here. */
+  durable: number
+  /** How many of them no peer has, as far as is known. */
+  unsynced: number
+  /** How many peers have all of them. */
+  reached: number
+  /** How many peers have stored all of them. */
+  stored: number
+  /** What each peer has: it has applied, and stored, all changes up to these. */
+  peers: { peerId: string; applied: number; stored: number; open: boolean }[]
+}
+
+/** Two devices changed one field without knowing of each other. */
+export interface DocumentConflict {
+  /** Where: the shared type's name and the keys below it. */
+  path: string
+  /** The device whose change stands. */
+  winner: string
+  /** The devices whose changes met. */
+  devices: string[]
+  /** Milliseconds since 1970. */
+  foundAt: number
+}
+
+/** Something about a document's storage. */
+export type StorageEvent =
+  /** It failed; the document goes on in memory, and what it lacks is written when the storage can. */
+  | { type: 'failed'; error: VivimError }
+  /** It works again, and everything is in it. */
+  | { type: 'recovered' }
+  /** Records could not be read. They are set aside, and what they held is asked for from peers. */
+  | { type: 'damaged'; reasons: string[] }
+  /** Another tab has deleted the document. Here it goes on in memory. */
+  | { type: 'deleted' }
 
 /** The events of a {@link VivimDocument}. */
 export interface DocumentEvents {
   /** The document changed, here or there. `update` is a Yjs update of version 1. */
-  update: { update: Uint8Array; local: boolean }
+  update: { update: Uint8Array; local: boolean; peerId: string | undefined }
   /** Everything that this peer had when the exchange began has been applied. */
   synced: { peerId: string }
+  /** {@link VivimDocument.status} is another. */
+  status: { status: SyncState }
+  /** {@link VivimDocument.receipts} gives another answer. */
+  receipts: Receipts
+  conflict: DocumentConflict
+  awareness: AwarenessChange
+  /** {@link VivimDocument.peers} gives another answer. */
+  peers: { peers: string[] }
+  storage: StorageEvent
+  /** The document was closed. */
+  closed: undefined
 }
 
-type Change = () => void
-
-/** A shared text. Positions count UTF-16 code units, as JavaScript's strings do. */
-export class DocText {
-  readonly #raw: RawDocument
-  readonly #name: string
-  readonly #change: (change: Change) => void
-
-  private constructor(raw: RawDocument, name: string, change: (change: Change) => void) {
-    this.#raw = raw
-    this.#name = name
-    this.#change = change
-  }
-
-  /** @internal */
-  static create(raw: RawDocument, name: string, change: (change: Change) => void): DocText {
-    return new DocText(raw, name, change)
-  }
-
-  get length(): number {
-    return call(() => this.#raw.textLength(this.#name))
-  }
-
-  insert(index: number, text: string): void {
-    this.#change(() => this.#raw.textInsert(this.#name, position(index), text))
-  }
-
-  delete(index: number, length: number): void {
-    this.#change(() => this.#raw.textDelete(this.#name, position(index), position(length)))
-  }
-
-  toString(): string {
-    return call(() => this.#raw.textToString(this.#name))
-  }
-}
-
-/** A shared map of plain values. The last writer of a key wins. */
-export class DocMap {
-  readonly #raw: RawDocument
-  readonly #name: string
-  readonly #change: (change: Change) => void
-
-  private constructor(raw: RawDocument, name: string, change: (change: Change) => void) {
-    this.#raw = raw
-    this.#name = name
-    this.#change = change
-  }
-
-  /** @internal */
-  static create(raw: RawDocument, name: string, change: (change: Change) => void): DocMap {
-    return new DocMap(raw, name, change)
-  }
-
-  get(key: string): DocValue | undefined {
-    // The module makes nothing else.
-    return call(() => this.#raw.mapGet(this.#name, key)) as DocValue | undefined
-  }
-
-  set(key: string, value: DocValue): void {
-    this.#change(() => this.#raw.mapSet(this.#name, key, value))
-  }
-
-  delete(key: string): void {
-    this.#change(() => this.#raw.mapDelete(this.#name, key))
-  }
-
-  toJSON(): { [key: string]: DocValue } {
-    return call(() => this.#raw.mapToJson(this.#name)) as { [key: string]: DocValue }
-  }
+/** What a document needs to know of where it is from. @internal */
+export interface DocumentPlace {
+  room: string
+  name: string
 }
 
 /**
- * A shared document, kept by the module itself. It exchanges Yjs updates with every member of the
- * room who has a document of this name open, a `Y.Doc` behind a `VivimProvider` included.
+ * A shared document, kept by the module itself. It opens from this device's storage, exchanges Yjs
+ * updates with every member of the room who has a document of this name open (a `Y.Doc` behind a
+ * `VivimProvider` included), and keeps what it hears.
  */
-export class VivimDocument {
+export class VivimDocument extends DocumentContent {
   readonly docId: string
-  /** Resolves when the document is open, that is when it's exchanged with whoever is there. */
-  readonly ready: Promise<void>
+  /** The document's name in its room. */
+  readonly name: string
+  /** The name of the room in which it is exchanged. */
+  readonly roomName: string
+  /**
+   * Resolves when what is stored here is in the document, or can't be had (an event `storage` says why).
+   * Edits can be made before.
+   */
+  readonly loaded: Promise<void>
+  /** Who is there, and what this device says of itself. */
+  readonly awareness: DocumentAwareness
+  readonly #core: NodeCore
   readonly #raw: RawDocument
-  readonly #place: Place
   readonly #events = new Emitter<DocumentEvents>()
-  readonly #change: (change: Change) => void
+  readonly #inStep = new Set<string>()
+  readonly #tabs: DocumentTabs | undefined
+  #place: Place | undefined
+  #opening: Promise<void>
+  #isLoaded = false
   #synced = false
-  #closed = false
-  #flushing = false
+  #closed: Promise<void> | undefined
+  #isClosed = false
+  /** Somebody keeps it open when its room is left. */
+  #users = 0
 
-  private constructor(raw: RawDocument, open: (listener: Listener) => Place) {
+  private constructor(core: NodeCore, raw: RawDocument, { room, name }: DocumentPlace) {
+    super(raw)
+    this.#core = core
     this.#raw = raw
-    this.#change = change => this.#edit(change)
-    this.#place = open({
-      onApplied: update => this.#events.emit('update', { update, local: false }),
-      onSynced: peerId => {
-        this.#synced = true
-        this.#events.emit('synced', { peerId })
-      },
-      onClosed: () => void (this.#closed = true),
-    })
-    this.docId = this.#place.docId
-    this.ready = this.#place.ready
+    this.docId = raw.docId
+    this.name = name
+    this.roomName = room
+    this.awareness = DocumentAwareness.create(raw)
+    let onLoaded = (): void => {}
+    this.loaded = new Promise(resolve => (onLoaded = resolve))
+    this.#opening = this.loaded
+    const { database } = core
+    this.#tabs = database === undefined || typeof BroadcastChannel !== 'function'
+      ? undefined
+      : new DocumentTabs(database, raw, () => this.#onDeleted())
+    call(() => raw.listen(event => {
+      if (event.type === 'loaded') {
+        this.#isLoaded = true
+        onLoaded()
+      } else {
+        this.#onEvent(event)
+      }
+    }))
+    open.add(this)
+    watch()
   }
 
   /** @internal */
-  static create(raw: RawDocument, open: (listener: Listener) => Place): VivimDocument {
-    return new VivimDocument(raw, open)
+  static create(core: NodeCore, raw: RawDocument, place: DocumentPlace): VivimDocument {
+    return new VivimDocument(core, raw, place)
+  }
+
+  /**
+   * Resolves when the document is open: loaded, and, if its room is joined, exchanged with whoever is
+   * there.
+   */
+  get ready(): Promise<void> {
+    return this.#opening
   }
 
   /** Whether the document has been in step with at least one peer. */
@@ -126,73 +157,232 @@ export class VivimDocument {
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#isClosed
   }
 
-  /** The shared text of this name. */
-  text(name: string): DocText {
-    return DocText.create(this.#raw, name, this.#change)
+  /** How it stands with its peers. */
+  get status(): SyncState {
+    return call(() => this.#raw.state)
   }
 
-  /** The shared map of this name. */
-  map(name: string): DocMap {
-    return DocMap.create(this.#raw, name, this.#change)
+  /** How many changes made here no peer has, as far as is known. */
+  get unsynced(): number {
+    return call(() => this.#raw.unsynced)
   }
 
-  /** Everything in the document, by name. */
-  toJSON(): { [name: string]: DocValue } {
-    return call(() => this.#raw.toJson()) as { [name: string]: DocValue }
+  /** The peers that exchange it with us. */
+  get peers(): string[] {
+    return call(() => this.#raw.peers())
   }
 
-  /** What this document has seen, in Yjs' encoding. */
-  encodeStateVector(): Uint8Array {
-    return call(() => this.#raw.encodeStateVector())
+  /** Bytes that it takes in the storage. */
+  get storedBytes(): number {
+    return call(() => this.#raw.storedBytes)
   }
 
-  /** Everything, or what a state vector lacks, as a Yjs update of version 1. */
-  encodeStateAsUpdate(stateVector?: Uint8Array): Uint8Array {
-    return call(() => this.#raw.encodeStateAsUpdate(stateVector))
+  /** Where the changes made here have got. */
+  receipts(): Receipts {
+    const { local, durable, unsynced, reached, stored, peers }: RawReceipts = call(() => this.#raw.receipts())
+    return { local, durable, unsynced, reached, stored, peers }
   }
 
-  /** Applies a Yjs update of version 1, and sends it on like a change made here. */
-  applyUpdate(update: Uint8Array): void {
-    this.#edit(() => this.#raw.applyUpdate(update))
+  /** What the document has seen, by device; `client:ID` for what isn't known to be of a device. */
+  vectorClock(): Record<string, number> {
+    return call(() => this.#raw.vectorClock())
+  }
+
+  /**
+   * Resolves when everything up to now is durable on this device. Without storage there is nothing to
+   * wait for.
+   *
+   * @throws VivimError `STORAGE_FULL`, `STORAGE_UNAVAILABLE`, `STORAGE`: the document goes on in memory,
+   * and the write is repeated.
+   */
+  async flush(): Promise<void> {
+    this.#hand()
+    await callAsync(() => this.#raw.flush())
+  }
+
+  /** The document as a file, for `CRDTSyncService.importDocument`. */
+  export(): Uint8Array {
+    return call(() => this.#raw.exportFile())
   }
 
   /** Calls the handler at each event; gives the function that ends it. */
   on<Name extends keyof DocumentEvents>(event: Name, handler: (detail: DocumentEvents[Name]) => void): () => void {
+    if (event === 'update') call(() => this.#raw.wantUpdates(true))
     return this.#events.on(event, handler)
   }
 
-  /** Exchanges the document no more. Its content can still be read. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#flush()
-    this.#closed = true
-    await this.#place.detach()
+  /**
+   * Exchanges the document no more; resolves when it is durable. Its content can still be read.
+   */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
   }
 
-  #edit(change: Change): void {
-    if (this.#closed) throw new VivimError('CLOSED', 'this document was closed')
-    call(change)
-    if (this.#flushing) return
-    // What is changed in one turn leaves together.
-    this.#flushing = true
-    queueMicrotask(() => this.#flush())
+  async #close(): Promise<void> {
+    this.#hand()
+    super.deliver()
+    this.#isClosed = true
+    open.delete(this)
+    this.#core.forgetDocument(this)
+    // A storage that fails has said so by its event; what is in memory goes with the page.
+    const kept = callAsync(() => this.#raw.close()).catch(() => undefined)
+    await this.exit()
+    await kept
+    this.#tabs?.close()
+    this.#events.emit('closed', undefined)
   }
 
-  #flush(): void {
-    this.#flushing = false
+  protected override assertWritable(): void {
+    if (this.#isClosed) throw new VivimError('CLOSED', 'this document was closed')
+  }
+
+  protected override deliver(): void {
+    this.#hand()
+    super.deliver()
+  }
+
+  /** Hands on what was edited. */
+  #hand(): void {
     for (const update of call(() => this.#raw.takeUpdates())) {
-      this.#place.update(update)
-      this.#events.emit('update', { update, local: true })
+      this.#events.emit('update', { update, local: true, peerId: undefined })
     }
+  }
+
+  #onEvent(event: Exclude<RawDocumentEvent, { type: 'loaded' }>): void {
+    switch (event.type) {
+      case 'updated':
+        if (event.update !== undefined) {
+          this.#events.emit('update', { update: event.update, local: false, peerId: event.peerId })
+        }
+        return super.deliver()
+      case 'synced':
+        this.#synced = true
+        this.#inStep.add(event.peerId)
+        return this.#events.emit('synced', { peerId: event.peerId })
+      case 'state':
+        return this.#events.emit('status', { status: event.state })
+      case 'receipts':
+        return this.#events.emit('receipts', this.receipts())
+      case 'peers': {
+        const { peers } = this
+        for (const peer of this.#inStep) if (!peers.includes(peer)) this.#inStep.delete(peer)
+        return this.#events.emit('peers', { peers })
+      }
+      case 'conflict': {
+        const { path, winner, devices, foundAt } = event
+        return this.#events.emit('conflict', { path, winner, devices, foundAt })
+      }
+      case 'awareness': {
+        const change = { added: event.added, updated: event.updated, removed: event.removed }
+        this.awareness.changed(change)
+        return this.#events.emit('awareness', change)
+      }
+      case 'damaged':
+        return this.#events.emit('storage', { type: 'damaged', reasons: event.reasons })
+      case 'storage': {
+        const error = new VivimError(event.code as VivimErrorCode, event.message)
+        return this.#events.emit('storage', { type: 'failed', error })
+      }
+      case 'recovered':
+        return this.#events.emit('storage', { type: 'recovered' })
+      case 'wrote':
+        this.#core.persist()
+        return this.#tabs?.tell(event)
+      case 'compacted':
+        return this.#tabs?.tell(event)
+    }
+  }
+
+  #onDeleted(): void {
+    call(() => this.#raw.abandon())
+    this.#events.emit('storage', { type: 'deleted' })
+  }
+
+  // Where it is exchanged
+
+  /** @internal Whether this peer's state, as of when the exchange began, is here. */
+  isInStepWith(peerId: string): boolean {
+    return this.#inStep.has(peerId)
+  }
+
+  /** @internal The raw document, for the service. */
+  get raw(): RawDocument {
+    return this.#raw
+  }
+
+  /** @internal Says that it is to stay open when its room is left. */
+  use(): void {
+    this.#users += 1
+  }
+
+  /** @internal Exchanges the document through a place in its room. */
+  enter(openPlace: (listener: Listener, raw: RawDocument) => Place): void {
+    if (this.#place !== undefined || this.#isClosed) return
+    const enter = async (): Promise<void> => {
+      if (!this.#isLoaded) await this.loaded
+      if (this.#isClosed) throw new VivimError('CLOSED', 'the document was closed before it was open')
+      if (wanted !== this.#wanted) return
+      const place = openPlace({
+        onClosed: () => {
+          if (this.#place === place) this.#place = undefined
+          if (this.#users === 0) this.#end()
+        },
+      }, this.#raw)
+      this.#place = place
+      await place.ready
+    }
+    const wanted = (this.#wanted = {})
+    this.#opening = enter()
+    this.#opening.catch(() => undefined)
+  }
+
+  #wanted: object | undefined
+
+  /** @internal Exchanges it no more; it stays open here. */
+  async exit(): Promise<void> {
+    this.#wanted = undefined
+    const place = this.#place
+    this.#place = undefined
+    await place?.detach()
+  }
+
+  /** @internal The room was left, or the node has stopped. */
+  leave(): void {
+    this.#wanted = undefined
+    this.network(false)
+    if (this.#users === 0) this.#end()
+  }
+
+  /** The room was left, for a document that only its room kept open. */
+  #end(): void {
+    if (this.#isClosed) return
+    this.close().catch((error: unknown) => this.#core.fail(toVivimError(error)))
+  }
+
+  /** @internal Whether its room is joined and there is a network. */
+  network(up: boolean): void {
+    if (!this.#isClosed) call(() => this.#raw.network(up))
   }
 }
 
-function position(value: number): number {
-  if (!Number.isInteger(value) || value < 0) {
-    throw new VivimError('INVALID_ARGUMENT', 'a position or length in a text must be a whole number from 0')
+/** The open documents of this page, which are written as far as possible when it goes. */
+const open = new Set<VivimDocument>()
+let watching = false
+
+function watch(): void {
+  if (watching || typeof addEventListener !== 'function') return
+  watching = true
+  const flush = (): void => {
+    // Nobody waits for it, and a storage that fails has its own event.
+    for (const document of open) document.flush().catch(() => undefined)
   }
-  return value
+  addEventListener('pagehide', flush)
+  if (typeof document === 'object') {
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'hidden') flush()
+    })
+  }
 }

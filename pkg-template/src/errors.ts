@@ -8,6 +8,8 @@ export type VivimErrorCode =
   | 'CLOSED'
   /** The part is switched off in the node's configuration. */
   | 'DISABLED'
+  /** The shared type isn't part of the document any more: it was deleted, here or by a peer. */
+  | 'GONE'
   /** A defect of this package; please report it. */
   | 'INTERNAL'
   /** The text is not a multiaddr, or a bootstrap address lacks its peer id. */
@@ -16,6 +18,8 @@ export type VivimErrorCode =
   | 'INVALID_ARGUMENT'
   /** The configuration has a field of the wrong type or out of range. */
   | 'INVALID_CONFIG'
+  /** The bytes are not the file of a document, or are damaged. */
+  | 'INVALID_FILE'
   /** The private key is neither a 32-byte seed nor a libp2p private key. */
   | 'INVALID_KEY'
   /** A room's or document's name is empty or too long. */
@@ -38,7 +42,7 @@ export type VivimErrorCode =
   | 'NOT_JOINED'
   /** Nobody is connected who could take it. */
   | 'NO_PEERS'
-  /** A position is behind the end of the text. */
+  /** A position is behind the end of the text or list. */
   | 'OUT_OF_BOUNDS'
   /** The address is this node's own. */
   | 'OWN_ADDRESS'
@@ -46,8 +50,24 @@ export type VivimErrorCode =
   | 'PANICKED'
   /** The message could not be published. */
   | 'PUBLISH'
+  /** The rules of a typed document speak against it; the message says what to do. */
+  | 'REFUSED'
   /** The node isn't running; call `start()`. */
   | 'STOPPED'
+  /** The disk, the browser or its database failed; the write is repeated. */
+  | 'STORAGE'
+  /** Another tab holds an older version of the storage open; close or reload it. */
+  | 'STORAGE_BLOCKED'
+  /** The storage as a whole can't be read. */
+  | 'STORAGE_DAMAGED'
+  /** The disk is full, or the browser grants no more room. */
+  | 'STORAGE_FULL'
+  /** The storage was deleted while it was in use; it is made anew. */
+  | 'STORAGE_GONE'
+  /** The storage belongs to a newer version of this package; reload the page. */
+  | 'STORAGE_NEWER'
+  /** The browser lets this page store nothing, as in some private windows. */
+  | 'STORAGE_UNAVAILABLE'
   /** The stream's connection broke. */
   | 'STREAM'
   /** The stream was closed or reset on this side. */

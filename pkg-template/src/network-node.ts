@@ -31,7 +31,7 @@ export class NetworkNode {
     }))
     this.#core = new NodeCore(raw, {
       webrtc: this.#config.enableWebRTC, stored: device.stored, relays: this.#config.bootstrapPeers.length,
-    })
+    }, this.#config.storage)
   }
 
   /** Starts the node; resolves when it runs. Starting twice is harmless. */
@@ -174,6 +174,11 @@ export class NetworkNode {
     const room = await this.#core.joinRoom(name)
     room.use()
     return room
+  }
+
+  /** @internal For the services built on a node. */
+  get core(): NodeCore {
+    return this.#core
   }
 
   #checkRunning(): void {

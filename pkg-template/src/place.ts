@@ -12,11 +12,8 @@ interface Answer {
   bytes?: Uint8Array
 }
 
-/** A replica of which the module answers the questions itself (a Yrs document). */
-export interface Listener extends Pick<JsReplica, 'onSynced' | 'onReached' | 'onPeerLost' | 'onClosed'> {
-  /** A peer's update was applied. */
-  onApplied(update: Uint8Array): void
-}
+/** A replica of which the module answers the questions itself (a Yrs document) and tells it the rest. */
+export type Listener = Pick<JsReplica, 'onClosed'>
 
 type Replica = JsReplica | Listener
 
@@ -73,8 +70,8 @@ export class Place implements Attachment {
       const opening = callAsync(() => this.#raw.open())
       // What is told from here on reaches the node behind the opening.
       this.#open = true
-      this.#noteChange()
       await opening
+      this.#noteChange()
     } catch (error) {
       this.#open = false
       this.#forget()
@@ -133,23 +130,18 @@ export class Place implements Attachment {
   /** Opens the document again after the node was restarted behind the application's back. */
   async restore(): Promise<void> {
     if (!this.#open || this.#ended) return
-    await this.#turns.take(() => callAsync(() => {
-      const opening = this.#raw.open()
-      this.#noteChange()
-      return opening
-    }))
+    await this.#turns.take(() => callAsync(() => this.#raw.open()))
+    if (!this.#ended) this.#noteChange()
   }
 
   dispatch(event: DocEvent): void {
     switch (event.type) {
       case 'doc:synced':
-        return this.#tell(() => this.#replica.onSynced?.(event.peerId))
+        return this.#tell(() => 'onSynced' in this.#replica && this.#replica.onSynced?.(event.peerId))
       case 'doc:reached':
-        return this.#tell(() => this.#replica.onReached?.(event.peerId, event.change, event.stored))
+        return this.#tell(() => 'onReached' in this.#replica && this.#replica.onReached?.(event.peerId, event.change, event.stored))
       case 'doc:closed':
-        return this.#tell(() => this.#replica.onPeerLost?.(event.peerId))
-      case 'doc:applied':
-        return this.#tell(() => 'onApplied' in this.#replica && this.#replica.onApplied(event.update))
+        return this.#tell(() => 'onPeerLost' in this.#replica && this.#replica.onPeerLost?.(event.peerId))
       case 'doc:acked':
       case 'doc:updated':
       case 'replica':

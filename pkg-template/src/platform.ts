@@ -12,6 +12,7 @@ const SLEEP_MS = 30_000
 
 export const hasWebRTC = (): boolean => typeof RTCPeerConnection === 'function'
 export const hasWebSocket = (): boolean => typeof WebSocket === 'function'
+export const hasIndexedDB = (): boolean => typeof indexedDB === 'object' && indexedDB !== null
 export const isOnline = (): boolean => typeof navigator !== 'object' || navigator.onLine !== false
 /** True where the question makes no sense, as in Node. */
 export const isSecure = (): boolean => typeof isSecureContext !== 'boolean' || isSecureContext

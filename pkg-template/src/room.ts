@@ -1,6 +1,6 @@
-import type { RawEvent, RawRoom } from '../wasm/vivim_wasm.js'
+import type { RawDocument, RawEvent, RawRoom } from '../wasm/vivim_wasm.js'
 import type { NodeCore } from './core.js'
-import { VivimDocument } from './document.js'
+import type { VivimDocument } from './document.js'
 import { Emitter } from './emitter.js'
 import { VivimError } from './errors.js'
 import { Place, Turns, type Listener } from './place.js'
@@ -20,7 +20,7 @@ export class Room {
   readonly #core: NodeCore
   readonly #raw: RawRoom
   readonly #events = new Emitter<RoomEvents>()
-  readonly #documents = new Map<string, VivimDocument>()
+  readonly #documents = new Set<VivimDocument>()
   readonly #places = new Set<Place>()
   readonly #turns = new Map<string, Turns>()
   #whenJoined: Promise<void> | undefined
@@ -69,14 +69,26 @@ export class Room {
   /** A shared document, kept by the module itself. The same name gives the same document. */
   document(name = 'default'): VivimDocument {
     this.#check()
-    name = name.normalize()
-    const known = this.#documents.get(name)
-    if (known !== undefined && !known.closed) return known
-    const raw = call(() => this.#raw.document(name))
-    const document = VivimDocument.create(raw, listener => this.openPlace(name, listener))
-    this.#documents.set(name, document)
-    document.ready.catch((error: unknown) => this.#core.fail(error))
+    const document = this.#core.openDocument(this.#raw, this.name, name.normalize())
+    this.enterDocument(document)
     return document
+  }
+
+  /** @internal Exchanges a document here. */
+  enterDocument(document: VivimDocument): void {
+    if (this.#documents.has(document)) return
+    this.#documents.add(document)
+    document.on('closed', () => this.#documents.delete(document))
+    document.network(this.#core.status !== 'offline')
+    document.enter((listener, raw) => this.openPlace(document.name, listener, raw))
+    document.ready.catch((error: unknown) => this.#core.fail(error))
+  }
+
+  /** @internal Exchanges it no more; it stays open. */
+  async exitDocument(document: VivimDocument): Promise<void> {
+    if (!this.#documents.delete(document)) return
+    document.network(false)
+    await document.exit()
   }
 
   /**
@@ -111,11 +123,13 @@ export class Room {
   }
 
   /** @internal */
-  openPlace(name: string, replica: JsReplica | Listener): Place {
+  openPlace(name: string, replica: JsReplica | Listener, document?: RawDocument): Place {
     name = name.normalize()
     let turns = this.#turns.get(name)
     if (turns === undefined) this.#turns.set(name, (turns = new Turns()))
-    return new Place(this.#core, call(() => this.#raw.attachment(name)), replica, turns, this.#places)
+    const attachment = call(() => this.#raw.attachment(name))
+    if (document !== undefined) call(() => attachment.bind(document))
+    return new Place(this.#core, attachment, replica, turns, this.#places)
   }
 
   /** @internal */
@@ -160,6 +174,7 @@ export class Room {
     this.#confirmed = false
     for (const place of [...this.#places]) place.end()
     this.#places.clear()
+    for (const document of [...this.#documents]) document.leave()
     this.#documents.clear()
     this.refresh()
     this.#events.emit('left', { room: this })
@@ -167,6 +182,8 @@ export class Room {
 
   /** @internal */
   refresh(): void {
+    const up = !this.#left && this.#core.status !== 'offline'
+    for (const document of this.#documents) document.network(up)
     const status = this.#assess()
     if (status === this.#status) return
     this.#status = status

@@ -40,6 +40,11 @@ export interface NodeConfig {
    */
   privateKey?: Uint8Array | undefined
   /**
+   * Whether documents are kept in this browser (IndexedDB), and in which database. Pages of one origin
+   * with the same database share its documents. Default: true, where there is IndexedDB.
+   */
+  storage?: boolean | { name?: string | undefined } | undefined
+  /**
    * How much goes to the console. Levels below `error` exist only in debug builds of the module. The
    * first node decides for the page. Default: `off`.
    */

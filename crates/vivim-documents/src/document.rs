@@ -74,6 +74,7 @@ impl Peer for String {
 pub struct OpenDocument<P> {
     pub(crate) options: Options,
     pub(crate) doc: Doc,
+    pub(crate) opened: Timestamp,
     typing: Typing,
     pub(crate) journal: Journal,
     pub(crate) storage: crate::storage::Storage,
@@ -107,6 +108,7 @@ impl<P: Peer> OpenDocument<P> {
         let doc = Doc::new(options.client);
         let mut this = Self {
             doc,
+            opened: now,
             typing: Typing::new(),
             journal: Journal::default(),
             storage: crate::storage::Storage::default(),
@@ -247,13 +249,14 @@ impl<P: Peer> OpenDocument<P> {
     }
 
     /// Takes what a peer's update has changed.
-    pub(crate) fn collect_remote(&mut self, from: &P) {
+    pub(crate) fn collect_remote(&mut self, from: &P, now: Timestamp) {
         for update in self.doc.take_updates() {
             let update = update.payload;
             self.journal.put(update.clone());
             let from = Some(from.clone());
             self.outputs.push_back(Output::Event(Event::Updated { update, from }));
         }
+        self.note_conflicts(now);
         self.check_resync();
     }
 
@@ -420,5 +423,9 @@ fn with_device(json: &str, device: &str) -> String {
 /// What a state vector lacks, in pieces that apply in this order; everything for `None`.
 pub(crate) fn pieces(doc: &Doc, since: Option<&[u8]>) -> Vec<Bytes> {
     // It is a state vector of this very document.
-    doc.encode_state_as_update(since).map(Bytes::from).into_iter().collect()
+    doc.encode_pieces(since, MAX_PIECE).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! A document and the node: questions, who has what, the sync state.
 
+use vivim_doc::{ConflictEvent, PathPart};
 use vivim_proto::{
     clock::VectorClock,
     sync::{ReplicaOp, ReplicaResult},
@@ -81,7 +82,7 @@ impl<P: Peer> OpenDocument<P> {
         self.collect_local();
         let result = self.doc.handle(op, now);
         if is_apply {
-            self.collect_remote(peer);
+            self.collect_remote(peer, now);
             self.pump_storage(now);
         }
         self.presence();
@@ -217,7 +218,25 @@ impl<P: Peer> OpenDocument<P> {
     }
 
     /// Concurrent changes of one field were found; the rule has chosen already.
-    pub(crate) fn conflict(&mut self, conflict: Conflict) {
+    pub(crate) fn note_conflicts(&mut self, now: Timestamp) {
+        for found in self.doc.take_conflicts() {
+            let mut path = String::new();
+            for part in &found.path {
+                match part {
+                    PathPart::Index(index) => path.push_str(&index.to_string()),
+                    PathPart::Key(key) => path.push_str(key),
+                }
+                path.push('.');
+            }
+            path.push_str(&found.key);
+            let ConflictEvent { winner, loser, .. } = found;
+            let age = u64::try_from((now - self.opened).as_millis()).unwrap_or(u64::MAX);
+            let at = self.options.wall_clock.saturating_add(age);
+            self.conflict(Conflict::new(&path, winner, loser, &self.devices, at));
+        }
+    }
+
+    fn conflict(&mut self, conflict: Conflict) {
         self.sync_input(SyncInput::ConflictFound);
         self.conflicts.push(conflict.clone());
         self.outputs.push_back(Output::Event(Event::Conflict(conflict)));

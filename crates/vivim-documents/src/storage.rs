@@ -187,7 +187,7 @@ impl<P: Peer> OpenDocument<P> {
     pub fn sibling_wrote(&mut self, wrote: Wrote, now: Timestamp) {
         match wrote {
             Wrote::Added { written, updates } if self.storage.phase == Phase::Loaded => {
-                if self.take_stored(&updates, true) {
+                if self.take_stored(&updates, true, now) {
                     self.journal.sibling_wrote(&written);
                 } else {
                     self.storage.is_whole = false;
@@ -214,10 +214,11 @@ impl<P: Peer> OpenDocument<P> {
     pub fn store_done(&mut self, done: StoreDone, now: Timestamp) {
         let busy = self.storage.busy.take();
         match done {
-            StoreDone::Loaded(loaded) => self.loaded(*loaded),
+            StoreDone::Loaded(loaded) => self.loaded(*loaded, now),
             StoreDone::Appended(written) => self.appended(written, now),
             StoreDone::Replaced(snapshot) => self.replaced(snapshot),
-            StoreDone::Done if busy == Some(Busy::PuttingMeta) => {
+            // A little room doesn't mean that there is enough for what waits.
+            StoreDone::Done if busy == Some(Busy::PuttingMeta) && !self.journal.has_waiting() => {
                 self.journal.worked();
                 self.recovered();
             }
@@ -227,7 +228,7 @@ impl<P: Peer> OpenDocument<P> {
         self.pump_storage(now);
     }
 
-    fn loaded(&mut self, loaded: Loaded) {
+    fn loaded(&mut self, loaded: Loaded, now: Timestamp) {
         // What was edited here meanwhile isn't durable by being in the document.
         self.put_local();
         let mut loaded = loaded;
@@ -245,9 +246,9 @@ impl<P: Peer> OpenDocument<P> {
         for record in records.into_iter().flatten() {
             let taken = match &record.content {
                 Content::Snapshot(snapshot) => {
-                    self.take_stored(std::slice::from_ref(snapshot), false)
+                    self.take_stored(std::slice::from_ref(snapshot), false, now)
                 }
-                Content::Updates(updates) => self.take_stored(updates, false),
+                Content::Updates(updates) => self.take_stored(updates, false, now),
             };
             if taken {
                 loaded.records.push(record);
@@ -272,10 +273,16 @@ impl<P: Peer> OpenDocument<P> {
     }
 
     /// Applies what was stored. True if the document took all of it.
-    fn take_stored(&mut self, updates: &[Bytes], tell: bool) -> bool {
+    fn take_stored(&mut self, updates: &[Bytes], tell: bool, now: Timestamp) -> bool {
         let mut whole = true;
         for update in updates {
             whole &= self.doc.apply_update(update).is_ok();
+        }
+        if tell {
+            self.note_conflicts(now);
+        } else {
+            // They were told when they were found.
+            drop(self.doc.take_conflicts());
         }
         // It is durable already.
         for update in self.doc.take_updates() {

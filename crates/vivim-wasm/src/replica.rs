@@ -97,7 +97,13 @@ impl Replica {
         f: impl FnOnce(&mut Doc) -> Result<T, E>,
     ) -> Result<T, JsValue> {
         self.check_open()?;
-        self.doc.borrow_mut().edit(f).map_err(|error| error.into().into())
+        let now = self.now();
+        let edit = |doc: &mut Doc| {
+            // What is done within a moment is undone together.
+            doc.set_time(now);
+            f(doc)
+        };
+        self.doc.borrow_mut().edit(edit).map_err(|error| error.into().into())
     }
 
     /// Types: see [`Typing`].
@@ -105,7 +111,13 @@ impl Replica {
         &self,
         f: impl FnOnce(&mut Doc, &mut Typing) -> Result<T, EditError>,
     ) -> Result<T, JsValue> {
-        let result = self.doc.borrow_mut().type_in(|typing, doc| f(doc, typing));
+        let result = self.doc.borrow_mut().type_in(|typing, doc| {
+            // Reading the clock at every letter would be felt.
+            if typing.is_empty() {
+                doc.set_time(self.now());
+            }
+            f(doc, typing)
+        });
         result.map_err(|error| Failure::from(error).into())
     }
 
