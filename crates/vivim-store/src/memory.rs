@@ -17,7 +17,7 @@ use crate::store::{Listing, Loaded, RecordKey, Store, Usage, Written, decode_met
 /// A store that lives as long as its last handle. It keeps the same bytes as the durable ones.
 ///
 /// With the feature `test-utils` it fails, hangs, tears and forgets on request: see
-/// [`faults`](crate::faults).
+/// `faults`.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,

@@ -1,5 +1,5 @@
 //! The store in memory, and the faults that other crates' tests ask it for.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

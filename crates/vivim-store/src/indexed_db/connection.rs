@@ -220,7 +220,7 @@ async fn opened(request: &Request) -> Result<JsValue, StoreError> {
         // The promise was rejected by the timer.
         return Err(StoreError::Blocked);
     }
-    waiting.is_over();
+    waiting.end();
     match outcome.and_then(|_| request.result()) {
         Ok(result) => Ok(result),
         Err(_) => {
@@ -245,7 +245,7 @@ impl<'a> Waiting<'a> {
         Self(Some(request))
     }
 
-    fn is_over(mut self) {
+    fn end(mut self) {
         if let Some(request) = self.0.take() {
             release(request);
         }
