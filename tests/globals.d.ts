@@ -11,6 +11,7 @@ interface Window {
   seenAt: number
   result: unknown
   calls: string[]
+  flushed: (number: number) => void
   flood: { written: number; ended: string }
 }
 
@@ -19,6 +20,7 @@ declare module 'vivim-wasm' {
   const init: () => Promise<void>
   export default init
   export const NetworkNode: any
+  export const CRDTSyncService: any
 }
 declare module 'vivim-wasm/yjs' {
   export const VivimProvider: any

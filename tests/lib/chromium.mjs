@@ -55,11 +55,11 @@ export class Chromium {
 
   /**
    * @param {string} name
-   * @param {{ flags?: string[], viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', scale?: number, bare?: boolean }} [options]
-   * `bare` leaves out everything but what a headless container needs.
+   * @param {{ flags?: string[], viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', scale?: number, bare?: boolean, profile?: string }} [options]
+   * `bare` leaves out everything but what a headless container needs; a `profile` that is given outlives the browser.
    */
-  static async launch(name, { flags = [], viewport, colorScheme, scale, bare = false } = {}) {
-    const profile = mkdtempSync(join(workDir('profiles'), `${name}-`))
+  static async launch(name, { flags = [], viewport, colorScheme, scale, bare = false, profile: given } = {}) {
+    const profile = given ?? mkdtempSync(join(workDir('profiles'), `${name}-`))
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: chromiumBinary(),
       headless: true,
@@ -70,7 +70,7 @@ export class Chromium {
       ignoreHTTPSErrors: true,
     })
     const pid = await until('the process of Chromium', () => findMain(`--user-data-dir=${profile}`))
-    return new Chromium(name, context, pid, profile)
+    return new Chromium(name, context, pid, profile, given === undefined)
   }
 
   /**
@@ -78,12 +78,14 @@ export class Chromium {
    * @param {import('playwright-core').BrowserContext} context
    * @param {number} pid
    * @param {string} profile
+   * @param {boolean} [ownsProfile] whether the profile goes with the browser
    */
-  constructor(name, context, pid, profile) {
+  constructor(name, context, pid, profile, ownsProfile = true) {
     this.name = name
     this.context = context
     this.pid = pid
     this.profile = profile
+    this.ownsProfile = ownsProfile
     this.stopped = false
     /** @type {ChromiumTab[]} */
     this.tabs = []
@@ -114,11 +116,15 @@ export class Chromium {
 
   /** Ends the browser without letting it say goodbye. */
   async kill() {
-    for (const pid of tree(this.pid).reverse()) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // Already gone.
+    // All of it stands still first: no process of it gets to react to the end of another.
+    const pids = tree(this.pid)
+    for (const signal of /** @type {const} */ (['SIGSTOP', 'SIGKILL'])) {
+      for (const pid of pids) {
+        try {
+          process.kill(pid, signal)
+        } catch {
+          // Already gone.
+        }
       }
     }
     await this.close()
@@ -127,7 +133,7 @@ export class Chromium {
   async close() {
     if (this.stopped) this.resume()
     await within(this.context.close(), 5_000, 'Chromium closes').catch(() => signalTree(this.pid, 'SIGKILL'))
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 })
+    if (this.ownsProfile) rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -1,0 +1,79 @@
+// A profile whose browser is killed again and again in the middle of writing: what `flush` has promised is there.
+
+import { strict as assert } from 'node:assert'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { bundleWithPackage, html } from '../lib/build.mjs'
+import { Chromium } from '../lib/chromium.mjs'
+import { workDir } from '../lib/paths.mjs'
+import { scenario } from '../lib/scope.mjs'
+import { serve } from '../lib/static-server.mjs'
+import { within } from '../lib/wait.mjs'
+
+const KILLS = 50
+/** Flushes that are heard of before a kill, at most. */
+const MAX_FLUSHES = 30
+/** Milliseconds by which a kill comes later, at most: it is to hit every moment of a write. */
+const MAX_DELAY_MS = 12
+const TIMEOUT_MS = 300_000
+
+/** A generator that a failure can be repeated with. @param {number} seed */
+function random(seed) {
+  let state = seed >>> 0
+  return (/** @type {number} */ below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+scenario(`a profile killed ${KILLS} times while it writes loses no edit whose flush had resolved`, async (scope) => {
+  const seed = Number(process.env.VIVIM_SEED ?? Math.floor(Math.random() * 2 ** 32))
+  console.log(`    seed ${seed}`)
+  const below = random(seed)
+  const answers = {
+    ...(await bundleWithPackage('pages/storage-kill.mjs')),
+    '/': html(`import { StorageWriter } from '/pages/storage-kill.js'; window.peer = new StorageWriter()`),
+  }
+  const { origin } = await scope.open(serve({ answers }))
+  const profile = mkdtempSync(join(workDir('profiles'), 'killed-'))
+  scope.defer(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }))
+  /** The last number that was flushed: every one up to it must be there. */
+  let flushed = -1
+  let total = 0
+
+  for (let kill = 0; kill <= KILLS; kill++) {
+    const browser = await Chromium.launch('killed', { profile, bare: true })
+    try {
+      /** @type {() => void} */
+      let enough = () => {}
+      const written = new Promise((resolve) => (enough = () => resolve(undefined)))
+      let left = 1 + below(MAX_FLUSHES)
+      await browser.context.exposeBinding('flushed', (_, number) => {
+        flushed = Math.max(flushed, number)
+        total += 1
+        left -= 1
+        if (left === 0) enough()
+      })
+      const tab = await browser.tab(origin)
+      await tab.waitFor('the page is ready', () => 'peer' in window)
+      await tab.evaluate(() => window.peer.open('killed'))
+      const { keys, words, problems } = await tab.evaluate(() => window.peer.found())
+      const there = { keys: new Set(keys), words: new Set(words) }
+      const lost = Array.from({ length: flushed + 1 }, (_, number) => number)
+        .filter((number) => !there.keys.has(number) || !there.words.has(number))
+      assert.deepEqual(lost, [], `lost after kill ${kill} (seed ${seed}); the storage said: ${problems.join('; ')}`)
+      assert.deepEqual(problems, [], `after kill ${kill} (seed ${seed})`)
+      if (kill === KILLS) {
+        console.log(`    ${total} flushes, ${flushed + 1} edits promised, ${keys.length} there`)
+        break
+      }
+      // Ends with the browser.
+      const next = keys.length === 0 ? 0 : Math.max(...keys) + 1
+      tab.evaluate((from) => window.peer.write(from), Math.max(next, flushed + 1)).catch(() => undefined)
+      await within(written, 20_000, 'something is flushed')
+      await new Promise((resolve) => setTimeout(resolve, below(MAX_DELAY_MS)))
+    } finally {
+      await browser.kill()
+    }
+  }
+}, { timeout: TIMEOUT_MS })

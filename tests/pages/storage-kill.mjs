@@ -1,0 +1,48 @@
+// Writes into a stored document until the browser is killed, and tells at once of what was flushed.
+
+import init, { CRDTSyncService, NetworkNode } from 'vivim-wasm'
+
+/** Edits between two flushes at most. */
+const MAX_EDITS = 4
+
+export class StorageWriter {
+  /** @type {any} */
+  document = undefined
+  /** @type {string[]} */
+  problems = []
+
+  /** Opens the document from storage alone: no node runs. @param {string} name */
+  async open(name) {
+    await init()
+    const service = new CRDTSyncService({ node: new NetworkNode({ bootstrapPeers: [] }) })
+    service.on('storage:error', (/** @type {{ code: string, message: string }} */ { code, message }) => this.problems.push(`${code}: ${message}`))
+    this.document = service.createDocument(name)
+    await this.document.loaded
+  }
+
+  /** The numbers that were written and are here, as map keys and in the text. */
+  found() {
+    const keys = Object.keys(this.document.map('edits').toJSON()).map(Number)
+    const words = this.document.text('words').toString().split(' ').filter(Boolean).map(Number)
+    return { keys, words, problems: this.problems }
+  }
+
+  /**
+   * Writes numbers, each into the map and into the text, until somebody ends it.
+   * @param {number} from
+   */
+  async write(from) {
+    const map = this.document.map('edits')
+    const text = this.document.text('words')
+    for (let next = from; ;) {
+      const upto = next + 1 + (next % MAX_EDITS)
+      for (; next < upto; next++) {
+        map.set(`${next}`, next)
+        text.insert(0, `${next} `)
+      }
+      await this.document.flush()
+      // Not awaited: the writing goes on while the word is on its way.
+      window.flushed(next - 1)
+    }
+  }
+}
