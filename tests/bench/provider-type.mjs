@@ -35,21 +35,25 @@ async function answers() {
 /**
  * @param {Site} site
  * @param {string} column `ours` or `peer`
- * @param {number} [atOnce] edits between which nothing else gets to run
+ * @param {{ atOnce?: number, deliver?: boolean }} [options] `atOnce`: edits between which nothing else gets to run;
+ * `deliver`: whether to wait for the other process
  * @returns {Promise<{ typed: number, delivered: number }>} milliseconds
  */
-export async function measure({ a, b, relays }, column, atOnce = Number.MAX_SAFE_INTEGER) {
+export async function measure({ a, b, relays }, column, { atOnce = Number.MAX_SAFE_INTEGER, deliver = true } = {}) {
   const scope = new Scope('provider type')
   try {
     const { origin } = await scope.open(serve({ answers: await (pages ??= answers()) }))
-    const server = column === 'peer' ? (await scope.open(launchYWebsocket())).url : relays.ours
+    const websocket = column === 'peer' ? await launchYWebsocket() : undefined
+    const server = websocket?.url ?? relays.ours
     const room = crypto.randomUUID()
     /** @type {import('../lib/chromium.mjs').ChromiumTab[]} */
     const tabs = []
+    scope.defer(() => Promise.all(tabs.map((tab) => tab.close())))
+    // First of all, or the pages go on working through what is under way.
+    scope.defer(() => websocket?.close())
     for (const browser of [b, a]) {
       const tab = await browser.tab(`${origin}/${column}`)
       tabs.push(tab)
-      scope.defer(() => tab.close())
       await tab.waitFor('the page is ready', () => 'peer' in window)
       await tab.evaluate(async ({ server, room }) => {
         await window.peer.prepare()
@@ -57,9 +61,8 @@ export async function measure({ a, b, relays }, column, atOnce = Number.MAX_SAFE
       }, { server, room })
     }
     const [far, near] = tabs
-    scope.defer(() => Promise.all(tabs.map((tab) => tab.evaluate(() => window.peer.end()))))
     for (const tab of tabs) await tab.waitFor('it is connected', () => window.peer.connected())
-    const arrived = far.evaluate(() => window.peer.arrived())
+    const arrived = deliver ? far.evaluate(() => window.peer.arrived()) : Promise.resolve()
     const begin = performance.now()
     const typed = await near.evaluate((atOnce) => window.peer.type(atOnce), atOnce)
     /** @type {NodeJS.Timeout | undefined} */
@@ -76,7 +79,7 @@ export async function measure({ a, b, relays }, column, atOnce = Number.MAX_SAFE
 
 /** @param {Site} site @param {string} column @returns {Promise<number>} */
 export async function providerType(site, column) {
-  return (await measure(site, column)).typed
+  return (await measure(site, column, { deliver: false })).typed
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
@@ -88,7 +91,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     for (let run = 0; run < Number(options.runs); run++) {
       for (const column of ['ours', 'peer']) {
         const { typed, delivered } = await measure(site, column)
-        const paced = await measure(site, column, GIVING_WAY_EVERY)
+        const paced = await measure(site, column, { atOnce: GIVING_WAY_EVERY })
         const shown = [typed, delivered, paced.typed, paced.delivered].map((ms) => `${Math.round(ms)} ms`)
         console.log(`${column}: typed ${shown[0]}, delivered ${shown[1]}; giving way ${shown[2]}, delivered ${shown[3]}`)
       }

@@ -74,11 +74,6 @@ export class OursTyping extends Typing {
   connected() {
     return this.provider?.synced === true && this.provider.room?.status === 'direct'
   }
-
-  async end() {
-    this.provider?.destroy()
-    await this.node?.stop()
-  }
 }
 
 export class WebsocketTyping extends Typing {
@@ -90,9 +85,5 @@ export class WebsocketTyping extends Typing {
 
   connected() {
     return this.provider?.synced === true
-  }
-
-  end() {
-    this.provider?.destroy()
   }
 }
