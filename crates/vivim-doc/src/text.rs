@@ -233,10 +233,19 @@ fn as_list(text: &TextRef) -> ArrayRef {
 
 fn delta(txn: &Transaction<'_>, branch: BranchPtr) -> Vec<TextOp> {
     let diff = TextRef::from(branch).diff(txn, YChange::identity);
-    let insert = |Diff { insert, attributes, .. }: Diff<YChange>| {
-        TextOp::Insert(Entry::of(insert), attributes_of(attributes.as_deref()))
-    };
-    diff.into_iter().map(insert).collect()
+    let mut ops: Vec<TextOp> = Vec::with_capacity(diff.len());
+    for Diff { insert, attributes, .. } in diff {
+        let (entry, attributes) = (Entry::of(insert), attributes_of(attributes.as_deref()));
+        // The engine parts text wherever a format was; what reads alike is one piece, as in Yjs.
+        match (ops.last_mut(), &entry) {
+            (
+                Some(TextOp::Insert(Entry::Value(Value::String(before)), formats)),
+                Entry::Value(Value::String(string)),
+            ) if *formats == attributes => before.push_str(string),
+            _ => ops.push(TextOp::Insert(entry, attributes)),
+        }
+    }
+    ops
 }
 
 pub(crate) fn attributes_of(attrs: Option<&Attrs>) -> Attributes {

@@ -139,3 +139,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn text_that_reads_alike_is_one_piece() {
+    let (mut doc, _, id) = open();
+    let bold = Attributes::from([("bold".to_owned(), Value::Bool(true))]);
+    let plain = Attributes::from([("bold".to_owned(), Value::Null)]);
+    doc.text_insert_with(&id, 0, "ab", &bold).unwrap();
+    doc.text_format(&id, 0, 2, &plain).unwrap();
+    doc.text_insert_at(&id, 2, "c").unwrap();
+    let piece = crate::Entry::Value(Value::String("abc".into()));
+    assert_eq!(doc.text_delta(&id), Ok(vec![TextOp::Insert(piece, Attributes::new())]));
+}

@@ -1,109 +1,122 @@
-//! What is in a document: its texts and maps as JavaScript reads and edits them.
+//! What is in a document, as the facade's shared types read and edit it.
+//!
+//! A shared type crosses as a *handle*, a number. Arguments are read before the document is
+//! borrowed, because reading an object may run JavaScript (getters, proxies), and results are built
+//! after it was given back.
 
+pub(crate) mod handles;
+mod history;
+mod list;
+mod map;
+mod text;
+mod xml;
+
+use vivim_doc::{Doc, EditError, TypeId};
 use wasm_bindgen::prelude::*;
 
+pub(crate) use self::handles::Handles;
 use crate::{document::RawDocument, failure::Failure, value};
+
+impl RawDocument {
+    /// Reads from a shared type.
+    fn read<T>(
+        &self,
+        handle: u32,
+        f: impl FnOnce(&mut Doc, &TypeId) -> Result<T, EditError>,
+    ) -> Result<T, JsValue> {
+        let id = self.handles.get(handle)?;
+        self.replica.read(|doc| f(doc, &id))
+    }
+
+    /// Edits a shared type.
+    fn edit<T>(
+        &self,
+        handle: u32,
+        f: impl FnOnce(&mut Doc, &TypeId) -> Result<T, EditError>,
+    ) -> Result<T, JsValue> {
+        let id = self.handles.get(handle)?;
+        self.replica.edit(|doc| f(doc, &id))
+    }
+}
 
 #[wasm_bindgen]
 impl RawDocument {
-    /// The length of a text in UTF-16 units.
+    /// The root of this kind and name, which exists from now on.
     ///
     /// # Errors
     ///
     /// `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = textLength)]
-    pub fn text_length(&self, name: &str) -> Result<u32, JsValue> {
-        self.replica.read(|doc| doc.text_len(name))
+    pub fn root(&self, kind: u32, name: &str) -> Result<u32, JsValue> {
+        let kind = handles::kind(kind)?;
+        let id = self.replica.read(|doc| doc.root(kind, name))?;
+        Ok(self.handles.of(&id))
     }
 
-    /// A text.
+    /// Whether a shared type is part of the document.
     ///
     /// # Errors
     ///
-    /// `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = textToString)]
-    pub fn text_to_string(&self, name: &str) -> Result<String, JsValue> {
-        self.replica.read(|doc| doc.text(name))
+    /// None that can be met.
+    #[wasm_bindgen(js_name = isAttached)]
+    pub fn is_attached(&self, handle: u32) -> Result<bool, JsValue> {
+        self.read(handle, |doc, id| Ok(doc.exists(id)))
     }
 
-    /// Inserts into a text.
+    /// All that is in a shared type, as a plain value.
     ///
     /// # Errors
     ///
-    /// `OUT_OF_BOUNDS`, `TOO_LARGE`, `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = textInsert)]
-    pub fn text_insert(&self, name: &str, index: u32, text: &str) -> Result<(), JsValue> {
-        self.replica.edit(|doc| doc.text_insert(name, index, text))
+    /// `GONE`.
+    #[wasm_bindgen(js_name = sharedToJson, unchecked_return_type = "unknown")]
+    pub fn shared_to_json(&self, handle: u32) -> Result<JsValue, JsValue> {
+        Ok(value::to_js(&self.read(handle, |doc, id| doc.type_value(id))?))
     }
 
-    /// Deletes from a text.
+    /// Begins a change: until [`RawDocument::end_change`], edits go out and are undone together.
     ///
     /// # Errors
     ///
-    /// `OUT_OF_BOUNDS`, `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = textDelete)]
-    pub fn text_delete(&self, name: &str, index: u32, length: u32) -> Result<(), JsValue> {
-        self.replica.edit(|doc| doc.text_delete(name, index, length))
+    /// None that can be met.
+    #[wasm_bindgen(js_name = beginChange)]
+    pub fn begin_change(&self) -> Result<(), JsValue> {
+        self.replica.edit(|doc| {
+            doc.begin_change();
+            Ok::<_, EditError>(())
+        })
     }
 
-    /// An entry of a map.
+    /// Ends it.
     ///
     /// # Errors
     ///
-    /// `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = mapGet, unchecked_return_type = "unknown")]
-    pub fn map_get(&self, name: &str, key: &str) -> Result<JsValue, JsValue> {
-        let value = self.replica.read(|doc| doc.map_get(name, key))?;
-        Ok(value.as_ref().map_or(JsValue::UNDEFINED, value::to_js))
-    }
-
-    /// Sets an entry of a map.
-    ///
-    /// # Errors
-    ///
-    /// `INVALID_ARGUMENT` for what a map can't hold, `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = mapSet)]
-    pub fn map_set(
-        &self,
-        name: &str,
-        key: &str,
-        #[wasm_bindgen(unchecked_param_type = "unknown")] value: &JsValue,
-    ) -> Result<(), JsValue> {
-        let value = value::from_js(value)?;
-        self.replica.edit(|doc| doc.map_set(name, key, &value))
-    }
-
-    /// Deletes an entry of a map.
-    ///
-    /// # Errors
-    ///
-    /// `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = mapDelete)]
-    pub fn map_delete(&self, name: &str, key: &str) -> Result<(), JsValue> {
-        self.replica.edit(|doc| doc.map_delete(name, key).map(drop))
-    }
-
-    /// A whole map.
-    ///
-    /// # Errors
-    ///
-    /// `WRONG_KIND`, `INVALID_NAME`.
-    #[wasm_bindgen(js_name = mapToJson, unchecked_return_type = "unknown")]
-    pub fn map_to_json(&self, name: &str) -> Result<JsValue, JsValue> {
-        Ok(value::to_js(&self.replica.read(|doc| doc.map(name))?))
+    /// None that can be met.
+    #[wasm_bindgen(js_name = endChange)]
+    pub fn end_change(&self) -> Result<(), JsValue> {
+        self.replica.edit(|doc| {
+            doc.end_change();
+            Ok::<_, EditError>(())
+        })
     }
 
     /// Everything by name.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met.
     #[wasm_bindgen(js_name = toJson, unchecked_return_type = "unknown")]
-    pub fn to_json(&self) -> JsValue {
-        let value = self.replica.with(|doc| doc.to_value());
-        value::to_js(&value)
+    pub fn to_json(&self) -> Result<JsValue, JsValue> {
+        let value = self.replica.read(|doc| Ok(doc.to_value()))?;
+        Ok(value::to_js(&value))
     }
 
     /// What this replica has.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met.
     #[wasm_bindgen(js_name = encodeStateVector)]
-    pub fn encode_state_vector(&self) -> Vec<u8> {
-        self.replica.with(|doc| doc.encode_state_vector())
+    pub fn encode_state_vector(&self) -> Result<Vec<u8>, JsValue> {
+        self.replica.read(|doc| Ok(doc.encode_state_vector()))
     }
 
     /// What a state vector lacks, or everything.
@@ -113,7 +126,7 @@ impl RawDocument {
     /// `INVALID_UPDATE` if it isn't a state vector.
     #[wasm_bindgen(js_name = encodeStateAsUpdate)]
     pub fn encode_state_as_update(&self, since: Option<Vec<u8>>) -> Result<Vec<u8>, JsValue> {
-        let update = self.replica.with(|doc| doc.encode_state_as_update(since.as_deref()));
+        let update = self.replica.read(|doc| Ok(doc.encode_state_as_update(since.as_deref())))?;
         update.map_err(|error| Failure::from(error).into())
     }
 

@@ -1,10 +1,10 @@
-//! Values of maps: between the engine's form and JavaScript's.
+//! Plain values: between the engine's form and JavaScript's.
 
 use std::collections::BTreeMap;
 
 use js_sys::{Array, BigInt, Object, Reflect, Uint8Array};
 use vivim_doc::{Value, limits::MAX_NESTING};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
 use crate::failure::Failure;
 
@@ -16,22 +16,8 @@ pub(crate) fn to_js(value: &Value) -> JsValue {
         Value::Bool(value) => (*value).into(),
         Value::Bytes(value) => Uint8Array::from(&value[..]).into(),
         Value::Map(values) => {
-            let object = Object::new();
-            for (key, value) in values.iter().filter(|(_, value)| **value != Value::Undefined) {
-                // Defined, not set: a key may be called `__proto__`.
-                let descriptor = Object::new();
-                for (name, value) in [
-                    ("value", to_js(value)),
-                    ("writable", true.into()),
-                    ("enumerable", true.into()),
-                    ("configurable", true.into()),
-                ] {
-                    // Setting a property of a fresh plain object can't fail.
-                    let _ = Reflect::set(&descriptor, &name.into(), &value);
-                }
-                Object::define_property(&object, &key.as_str().into(), &descriptor);
-            }
-            object.into()
+            let entries = values.iter().filter(|(_, value)| **value != Value::Undefined);
+            record(entries.map(|(key, value)| (&key[..], to_js(value))))
         }
         Value::Null => JsValue::NULL,
         Value::Number(value) => (*value).into(),
@@ -41,7 +27,29 @@ pub(crate) fn to_js(value: &Value) -> JsValue {
     }
 }
 
-/// Refuses what a map can't hold. A value that contains itself is nested too deep.
+/// A plain object with any keys.
+pub(crate) fn record<'a>(entries: impl Iterator<Item = (&'a str, JsValue)>) -> JsValue {
+    let object = Object::new();
+    entries.for_each(|(key, value)| define(&object, key, value));
+    object.into()
+}
+
+/// Defined, not set: a key may be called `__proto__`.
+fn define(object: &Object, key: &str, value: JsValue) {
+    let descriptor = Object::new();
+    for (name, value) in [
+        ("value", value),
+        ("writable", true.into()),
+        ("enumerable", true.into()),
+        ("configurable", true.into()),
+    ] {
+        // Setting a property of a fresh plain object can't fail.
+        let _ = Reflect::set(&descriptor, &name.into(), &value);
+    }
+    Object::define_property(object, &key.into(), &descriptor);
+}
+
+/// Refuses what a document can't hold. A value that contains itself is nested too deep.
 pub(crate) fn from_js(value: &JsValue) -> Result<Value, Failure> {
     from_js_within(value, MAX_NESTING)
 }
@@ -67,7 +75,8 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
         return Ok(Value::Bytes(bytes.to_vec()));
     }
     let levels = levels.checked_sub(1).ok_or_else(|| refused("a value nested this deep"))?;
-    if let Some(values) = value.dyn_ref::<Array>() {
+    if Array::is_array(value) {
+        let values = array_from(value).map_err(unreadable)?;
         let values = values.iter().map(|value| from_js_within(&value, levels));
         return Ok(Value::Array(values.collect::<Result<_, _>>()?));
     }
@@ -75,7 +84,7 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
         return Err(refused("a function, a symbol or undefined"));
     }
     let mut map = BTreeMap::new();
-    for entry in Object::entries(value.unchecked_ref()).iter() {
+    for entry in object_entries(value).map_err(unreadable)?.iter() {
         let entry: Array = entry.unchecked_into();
         let (key, value) = (entry.get(0), entry.get(1));
         if let (Some(key), false) = (key.as_string(), value.is_undefined()) {
@@ -85,6 +94,21 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
     Ok(Value::Map(map))
 }
 
+#[wasm_bindgen]
+extern "C" {
+    // Reading runs getters and proxies, which may throw.
+
+    #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
+    fn array_from(values: &JsValue) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Object, js_name = entries)]
+    fn object_entries(value: &JsValue) -> Result<Array, JsValue>;
+}
+
+fn unreadable(_: JsValue) -> Failure {
+    refused("a value that throws when it is read")
+}
+
 fn refused(what: &str) -> Failure {
-    Failure::new("INVALID_ARGUMENT", format!("a map can't hold {what}"))
+    Failure::new("INVALID_ARGUMENT", format!("a document can't hold {what}"))
 }
