@@ -12,6 +12,8 @@ mod build;
 mod check;
 mod context;
 mod demo;
+mod docs;
+mod fuzz;
 mod pack;
 mod process;
 mod progress;
@@ -60,8 +62,19 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
+    /// Throw made-up bytes at everything that takes bytes from peers or a store (not part of `test`,
+    /// which replays what was found).
+    Fuzz {
+        /// Only this target.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Formatting, lints for both targets, docs, dependency rules, size budget, supply chain.
     Check,
+    /// Make the tables in docs/ from the sources again.
+    Docs,
     /// Weigh the package and its peer: target/bench/size.json.
     Size,
     /// Measure against js-libp2p and Yjs' providers, or compare the last measurement with the goals.
@@ -108,6 +121,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo { screenshots } => demo::run(&cx, screenshots.as_deref()),
         Command::Test { part, filter } => test::run(&cx, part, filter.as_deref()),
         Command::Check => check::run(&cx),
+        Command::Fuzz { target, seconds } => fuzz::run(&cx, target.as_deref(), seconds),
+        Command::Docs => docs::write(&cx),
         Command::Size => size::run(&cx).map(|_| ()),
         Command::Bench { what: Bench::Network { runs } } => bench::measure(&cx, "network", runs),
         Command::Bench { what: Bench::Documents { runs } } => {

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use nonsense::{mutated, nonsense, samples};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use vivim_doc::{ClientId, Doc, DocUpdate};
+use vivim_doc::{ClientId, Doc, DocUpdate, Kind, TypeId, Value};
 
 /// Gives a replica these updates, and then what it still lacks.
 fn bring(doc: &mut Doc, other: &mut Doc, updates: &[DocUpdate]) {
@@ -33,6 +33,54 @@ fn bring(doc: &mut Doc, other: &mut Doc, updates: &[DocUpdate]) {
     assert!(!other.has_pending());
     assert_eq!(other.encode_state_vector().len(), doc.encode_state_vector().len());
     assert_eq!(content(other), content(doc), "two replicas differ");
+}
+
+/// What is a text to one application may be a list to another: no kind of content may break any way
+/// of reading or editing.
+fn read_as_other_kinds(doc: &Doc) {
+    let state = doc.encode_state_as_update(None).unwrap();
+    for kind in [Kind::Array, Kind::Map, Kind::Text, Kind::XmlFragment] {
+        let mut doc = Doc::new(ClientId::from_random(5 << 40));
+        doc.apply_update(&state).unwrap();
+        for name in ["t", "m"] {
+            let Ok(id) = doc.root(kind, name) else { continue };
+            let _ = doc.type_value(&id).map(|value| value.to_json());
+            use_as(&mut doc, kind, &id);
+        }
+        let _ = doc.to_value().to_json();
+    }
+}
+
+/// Each way of reading and editing, whether or not it is allowed.
+fn use_as(doc: &mut Doc, kind: Kind, id: &TypeId) {
+    let value = Value::Number(1.0);
+    match kind {
+        Kind::Array => {
+            let _ = doc.array_items(id);
+            let len = doc.array_len(id).unwrap_or(0);
+            let _ = doc.array_insert(id, len / 2, std::slice::from_ref(&value));
+            let _ = doc.array_delete(id, len / 3, 1);
+            let _ = doc.array_get(id, len / 2);
+        }
+        Kind::Map => {
+            let _ = doc.entries(id);
+            let _ = doc.entry_set(id, "a", &value);
+            let _ = doc.entry_delete(id, "b");
+        }
+        Kind::Text => {
+            let _ = doc.text_delta(id);
+            let len = doc.text_len_of(id).unwrap_or(0);
+            let _ = doc.text_insert_at(id, len / 2, "👋");
+            let _ = doc.text_delete_at(id, len / 3, 1);
+        }
+        _ => {
+            let _ = doc.xml_string(id);
+            let _ = doc.xml_children(id);
+            let _ = doc.xml_insert_element(id, 0, "p");
+            let len = doc.xml_len(id).unwrap_or(0);
+            let _ = doc.xml_delete(id, len / 2, 1);
+        }
+    }
 }
 
 /// What a person sees.
@@ -75,6 +123,7 @@ fn run(seed: u64, samples: &[Vec<u8>]) -> bool {
     updates.shuffle(&mut rng);
     bring(&mut doc, &mut Doc::new(ClientId::from_random(3 << 40)), &updates);
     bring(&mut doc, &mut Doc::new(ClientId::from_random(4 << 40)), &[]);
+    read_as_other_kinds(&doc);
     doc.text_insert("still", 0, "usable").unwrap();
     assert_eq!(doc.text("still").unwrap(), "usable");
     got_in

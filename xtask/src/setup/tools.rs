@@ -10,13 +10,15 @@ use crate::progress::{skipped, step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
     CargoDeny,
+    /// Only for `fuzz`; `setup` leaves it out.
+    CargoFuzz,
     Geckodriver,
     WasmBindgen,
     WasmPack,
 }
 
 impl Tool {
-    /// All of them.
+    /// What `setup` installs.
     pub(crate) const ALL: [Self; 4] =
         [Self::WasmBindgen, Self::WasmPack, Self::Geckodriver, Self::CargoDeny];
 
@@ -66,6 +68,7 @@ impl Tool {
     fn program(self) -> &'static str {
         match self {
             Self::CargoDeny => "cargo-deny",
+            Self::CargoFuzz => "cargo-fuzz",
             Self::Geckodriver => "geckodriver",
             Self::WasmBindgen => "wasm-bindgen",
             Self::WasmPack => "wasm-pack",
@@ -82,6 +85,7 @@ impl Tool {
     fn version(self, cx: &Context) -> Result<String, Failure> {
         Ok(match self {
             Self::CargoDeny => "0.20.2".into(),
+            Self::CargoFuzz => "0.13.2".into(),
             Self::Geckodriver => "0.37.1".into(),
             // The program and the crate must be of one version, to the last digit.
             Self::WasmBindgen => cx.locked_version("wasm-bindgen")?,
