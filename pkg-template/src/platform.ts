@@ -12,12 +12,20 @@ const SLEEP_MS = 30_000
 
 export const hasWebRTC = (): boolean => typeof RTCPeerConnection === 'function'
 export const hasWebSocket = (): boolean => typeof WebSocket === 'function'
-export const hasIndexedDB = (): boolean => typeof indexedDB === 'object' && indexedDB !== null
 export const isOnline = (): boolean => typeof navigator !== 'object' || navigator.onLine !== false
 /** True where the question makes no sense, as in Node. */
 export const isSecure = (): boolean => typeof isSecureContext !== 'boolean' || isSecureContext
 
 const isPage = (): boolean => typeof window === 'object' && typeof document === 'object'
+
+export function hasIndexedDB(): boolean {
+  try {
+    return typeof indexedDB === 'object' && indexedDB !== null
+  } catch {
+    // Some private modes refuse even the question.
+    return false
+  }
+}
 
 /** The profile's id, from the browser's storage. */
 export function deviceId(): { id: Uint8Array; stored: boolean } {
