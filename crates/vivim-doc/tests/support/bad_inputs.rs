@@ -3,6 +3,7 @@
 
 #![allow(dead_code)] // each test program uses a part of it
 
+use vivim_doc::limits::MAX_BLOCKS;
 use vivim_doc::{ApplyError, ClientId, Doc, awareness, validate};
 use vivim_proto::sync::FrameDecoder;
 
@@ -73,6 +74,14 @@ pub(crate) const ITEMS: &[Item] = &[
         input: || hex("00010101ffffffff0f01") },
     Item { name: "9: a clock above 32 bits", goes_to: Entrance::Update,
         input: || hex("010101808080801000 0100") },
+    Item {
+        name: "9: a quarter of a million blocks, the last of them without length",
+        goes_to: Entrance::Update,
+        input: || {
+            let blocks = [0, 1].repeat(MAX_BLOCKS - 1);
+            [hex("01 80 80 10 01 00"), blocks, vec![0, 0, 0]].concat()
+        },
+    },
 ];
 
 /// An update in encoding V2 of one client with `count` blocks, all of them one byte each in three
