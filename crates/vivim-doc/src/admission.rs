@@ -24,9 +24,6 @@ use crate::{
     validate::{Block, Content, Id, Invalid, Limits, Part, Place, walk_within},
 };
 
-/// Bytes of an update at most that is not walked through before its blocks are kept.
-const WALKED_ONCE: usize = 4 * 1024;
-
 /// An update, taken apart.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -88,11 +85,6 @@ impl History {
             From::Engine => (Limits::NONE, None),
             From::Others { own_client } => (Limits::UPDATE, Some(own_client)),
         };
-        // A block that waits to be judged takes forty times the bytes of the shortest encoded one: what
-        // is wrong somewhere is refused before any is kept.
-        if own.is_some() && update.len() > WALKED_ONCE {
-            walk_within(update, limits, |_| {})?;
-        }
         let own_state = own.map_or(0, |own| self.state(own));
         let mut forged = false;
         let mut queues: Vec<Queue<'_>> = Vec::new();
@@ -101,9 +93,8 @@ impl History {
             Part::Block(block) => {
                 let client = block.id.client;
                 let is_content = !matches!(block.place, Place::Gap);
-                forged |= is_content
-                    && own == Some(client)
-                    && block.id.clock + block.len > own_state;
+                forged |=
+                    is_content && own == Some(client) && block.id.clock + block.len > own_state;
                 // The blocks of one client come together.
                 if queues.last().is_none_or(|queue| queue.client != client) {
                     queues.push(Queue::new(client, self.open(client, mark)));
@@ -120,7 +111,7 @@ impl History {
         let mut judge = Judge { history: self, mark, writes: Vec::new() };
         judge.schedule(&mut queues)?;
         let Judge { writes, .. } = judge;
-        let clashes = self.note_writes(writes, mark);
+        let clashes = self.note_writes(writes);
         let (mut now, mut later) = (Vec::new(), Vec::new());
         for (from, len) in deletions {
             let known = self.state(from.client).saturating_sub(from.clock).min(len);
@@ -330,7 +321,8 @@ impl Judge<'_> {
             Place::Beside(left, _) => left,
             _ => None,
         };
-        let continues = state > block.id.clock || (left.is_some() && left == before) || scope == VOID;
+        let continues =
+            state > block.id.clock || (left.is_some() && left == before) || scope == VOID;
         self.history.add(number, Run { start: state, scope, continues }, end);
         if scope == VOID {
             return;

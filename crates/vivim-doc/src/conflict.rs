@@ -8,7 +8,7 @@ use yrs::{Array, ArrayRef, Map, MapRef, Text, TextRef, Transact, types::text::YC
 
 use crate::{
     ClientId, Doc, Kind, PathPart, TypeId,
-    history::{History, Mark, Scope},
+    history::{History, Scope},
     limits::{MAX_CHAIN, MAX_CONFLICTS_QUEUED},
     types::{branch_of, kind_of},
     validate::Id,
@@ -114,14 +114,14 @@ impl Chain {
 
 impl History {
     /// Notes what was written under keys, and says which of it is beside what was current before.
-    pub(crate) fn note_writes(&mut self, writes: Vec<Write>, mark: &Mark) -> Vec<Clash> {
+    pub(crate) fn note_writes(&mut self, writes: Vec<Write>) -> Vec<Clash> {
         let mut clashes = Vec::new();
         for Write { scope, first, last, over, is_there } in writes {
             let Some(info) = self.scopes.info_mut(scope) else { continue };
             let head = info.chain.head();
             let wins = info.chain.write(first, last, over);
             let Some(head) = head else { continue };
-            let was_here = head.clock < self.end_before(head.client, mark);
+            let was_here = head.clock < self.end_before(head.client);
             if Some(head) == over || !is_there || !was_here || head.client == first.client {
                 continue;
             }
@@ -159,16 +159,23 @@ impl Doc {
     }
 
     pub(crate) fn report(&mut self, clashes: Vec<Clash>) {
+        // The way is the same for all that is in one map.
+        let mut last: Option<(TypeId, Vec<PathPart>)> = None;
         for Clash { scope, winner, loser } in clashes {
             let Some(info) = self.history.scopes.info(scope) else { continue };
             let Some(key) = info.key.key.as_deref().map(ToOwned::to_owned) else { continue };
             let target = info.key.parent.type_id();
+            let path = match last {
+                Some((known, path)) if known == target => path,
+                _ => self.path(&target),
+            };
+            last = Some((target.clone(), path.clone()));
             if self.conflicts.len() >= MAX_CONFLICTS_QUEUED {
                 self.conflicts.pop_front();
             }
             self.conflicts.push_back(ConflictEvent {
-                path: self.path(&target),
                 target,
+                path,
                 key,
                 winner: ClientId::from_random(winner),
                 loser: ClientId::from_random(loser),

@@ -220,7 +220,9 @@ fn event_of(
 
 fn list_delta(delta: &[EngineChange]) -> ChangeDelta {
     let op = |change: &EngineChange| match change {
-        EngineChange::Added(items) => ListOp::Insert(items.iter().cloned().map(Entry::of).collect()),
+        EngineChange::Added(items) => {
+            ListOp::Insert(items.iter().cloned().map(Entry::of).collect())
+        }
         EngineChange::Removed(len) => ListOp::Delete(*len),
         EngineChange::Retain(len) => ListOp::Retain(*len),
     };

@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct History {
     clients: Vec<Client>,
     numbers: HashMap<u64, ClientNo>,
+    /// How many updates have been judged.
+    judged: u64,
     /// The units that are shared types, and their kinds.
     types: HashMap<Id, Kind>,
     pub(crate) scopes: Scopes,
@@ -32,6 +34,8 @@ struct Client {
     /// The first clock that isn't known.
     end: u32,
     runs: Vec<Run>,
+    /// The last update that has units of it, by number, and where the end was before.
+    last: (u64, u32),
 }
 
 /// Units of one client in one scope, each written right after the one before it. It ends where the
@@ -113,7 +117,8 @@ impl Parent {
 }
 
 impl History {
-    pub(crate) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.judged += 1;
         Mark { known_clients: self.clients.len(), ends: Vec::new(), types: Vec::new() }
     }
 
@@ -122,19 +127,22 @@ impl History {
         let next = ClientNo(self.clients.len() as u32);
         let number = *self.numbers.entry(client).or_insert(next);
         if number == next {
-            self.clients.push(Client { id: client, end: 0, runs: Vec::new() });
+            self.clients.push(Client { id: client, end: 0, runs: Vec::new(), last: (0, 0) });
         }
-        if let Some(known) = self.client(number) {
+        let judged = self.judged;
+        if let Some(known) = self.clients.get_mut(number.0 as usize) {
+            known.last = (judged, known.end);
             mark.ends.push((number, known.runs.len(), known.end));
         }
         number
     }
 
-    /// The first clock of a client that wasn't known before the mark.
-    pub(crate) fn end_before(&self, client: u64, mark: &Mark) -> u32 {
-        let number = self.numbers.get(&client);
-        let marked = mark.ends.iter().find(|(marked, ..)| Some(marked) == number);
-        marked.map_or_else(|| self.state(client), |(_, _, end)| *end)
+    /// The first clock of a client that wasn't known before the update that is being judged.
+    pub(crate) fn end_before(&self, client: u64) -> u32 {
+        self.find(client).map_or(0, |client| match client.last {
+            (update, end) if update == self.judged => end,
+            _ => client.end,
+        })
     }
 
     /// Forgets what was added since the mark.

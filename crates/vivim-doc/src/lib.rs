@@ -19,6 +19,21 @@
 //! hasn't come yet waits outside, within a budget; beyond it the waiting part is dropped and
 //! [`Doc::take_resync`] asks for an exchange of summaries, which brings it again in the right order.
 //!
+//! # What else a document does
+//!
+//! | | |
+//! |---|---|
+//! | shared types | [`Doc::root`], then operations by [`TypeId`]: `text_*`, `entry_*` and `entries*` (maps), `array_*`, `xml_*` |
+//! | changes as one update | [`Doc::begin_change`], [`Doc::end_change`] |
+//! | what changed | [`Doc::observe`], [`Doc::take_events`] |
+//! | undo | [`Doc::undo_scope`], [`Doc::undo`], [`Doc::redo`], [`Doc::set_time`] |
+//! | positions that stay | [`Doc::relative_position`], [`Doc::absolute_position`] |
+//! | the past | [`Doc::snapshot`], [`Doc::at_snapshot`] |
+//! | concurrent entries | [`Doc::take_conflicts`] |
+//! | large diffs | [`Doc::encode_pieces`] |
+//!
+//! Everything that waits is taken by a `take_` method and bounded by [`limits`].
+//!
 //! # Units
 //!
 //! Positions and lengths in text are UTF-16 code units, as in JavaScript and as Yjs counts.

@@ -68,8 +68,11 @@ fn a_shared_type_in_a_text_is_one_unit() {
     doc.text_insert_at(&text, 0, "ab").unwrap();
     let inner = doc.text_insert_type(&text, 1, Kind::Map).unwrap();
     doc.entry_set(&inner, "k", &Value::Bool(true)).unwrap();
-    let expected =
-        [insert("a", &[]), TextOp::Insert(Entry::Type(Kind::Map, inner.clone()), [].into()), insert("b", &[])];
+    let expected = [
+        insert("a", &[]),
+        TextOp::Insert(Entry::Type(Kind::Map, inner.clone()), [].into()),
+        insert("b", &[]),
+    ];
     assert_eq!(doc.text_delta(&text).unwrap(), expected);
     assert_eq!(doc.path(&inner), [crate::PathPart::Key("t".into()), crate::PathPart::Index(1)]);
     doc.text_delete_at(&text, 0, 2).unwrap();
@@ -89,4 +92,38 @@ fn positions_in_the_middle_of_a_surrogate_pair_are_no_trouble() {
     let mut other = self::doc(2);
     other.apply_update(&doc.encode_state_as_update(None).unwrap()).unwrap();
     assert_eq!(other.text("t").unwrap(), doc.text("t").unwrap());
+}
+
+#[test]
+fn whatever_a_value_is_it_can_be_embedded_and_be_a_format() {
+    let (mut doc, mut other) = (doc(1), doc(2));
+    let text = doc.root(Kind::Text, "t").unwrap();
+    let nested = (0..crate::limits::MAX_NESTING).fold(Value::Null, |v, _| Value::Array(vec![v]));
+    let values = [
+        Value::Number(f64::NAN),
+        Value::Number(f64::INFINITY),
+        Value::Number(-0.0),
+        Value::Number(1e300),
+        Value::BigInt(i64::MIN),
+        Value::Bytes(vec![0, 255]),
+        Value::Undefined,
+        Value::String("\u{0}\u{7f}\"\\👋\u{2028}".to_owned()),
+        Value::Map([(String::new(), Value::Bool(false))].into()),
+        nested,
+    ];
+    for value in values {
+        let attributes = attributes(&[("k", value.clone())]);
+        doc.text_insert_embed(&text, 0, &value, &attributes).unwrap();
+        doc.text_insert_with(&text, 0, "x", &attributes).unwrap();
+        doc.text_format(&text, 0, 1, &attributes).unwrap();
+        doc.map_set("m", "k", &value).unwrap();
+        let list = doc.root(Kind::Array, "l").unwrap();
+        doc.array_push(&list, &[value]).unwrap();
+    }
+    doc.text_insert_at(&text, 0, "still writable").unwrap();
+    for update in doc.take_updates() {
+        other.apply_update(&update.payload).unwrap();
+    }
+    assert_eq!(other.text("t").unwrap(), doc.text("t").unwrap());
+    assert_eq!(other.snapshot(), doc.snapshot());
 }

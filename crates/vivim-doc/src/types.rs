@@ -141,7 +141,11 @@ impl FromStr for TypeId {
         let (client, clock) = text.split_once(':').ok_or(ParseTypeIdError)?;
         let client = client.parse().map_err(|_| ParseTypeIdError)?;
         let clock = clock.parse().map_err(|_| ParseTypeIdError)?;
-        if client > MAX_CLIENT { Err(ParseTypeIdError) } else { Ok(Self(Inner::Nested { client, clock })) }
+        if client > MAX_CLIENT {
+            Err(ParseTypeIdError)
+        } else {
+            Ok(Self(Inner::Nested { client, clock }))
+        }
     }
 }
 

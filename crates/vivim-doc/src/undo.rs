@@ -223,14 +223,13 @@ impl Doc {
     fn tidy(&mut self, scope: UndoScope) {
         let Some(steps) = self.undo.scopes.get(&scope) else { return };
         let is_nested = |id: &TypeId| id.root_name().is_none();
-        let is_gone = |id: &TypeId| is_nested(id) && !self.exists(id);
-        let (gone, left): (Vec<TypeId>, Vec<TypeId>) =
-            steps.types.iter().cloned().partition(is_gone);
+        let is_there = |id: &&TypeId| !is_nested(id) || self.exists(id);
         let (undo, redo) = (steps.manager.undo_stack(), steps.manager.redo_stack());
         let too_many = undo.len() > MAX_UNDO_STEPS || redo.len() > MAX_UNDO_STEPS;
-        if gone.is_empty() && !too_many {
+        if !too_many && steps.types.iter().all(|id| is_there(&id)) {
             return;
         }
+        let left: Vec<TypeId> = steps.types.iter().filter(is_there).cloned().collect();
         // Half of them, so that this isn't done for each edit.
         let keep = |steps: &[StackItem<()>]| {
             let from = if too_many { steps.len().saturating_sub(MAX_UNDO_STEPS / 2) } else { 0 };

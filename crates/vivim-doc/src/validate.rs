@@ -8,10 +8,13 @@ use std::collections::HashSet;
 
 use vivim_proto::wire::{WireError, read_uvarint};
 
-use crate::{Kind, limits::{
-    MAX_BLOCKS, MAX_CLIENTS, MAX_NAME, MAX_NESTING, MAX_STATE_VECTOR, MAX_SUBDOCUMENTS, MAX_UPDATE,
-    MAX_VALUES,
-}};
+use crate::{
+    Kind,
+    limits::{
+        MAX_BLOCKS, MAX_CLIENTS, MAX_NAME, MAX_NESTING, MAX_STATE_VECTOR, MAX_SUBDOCUMENTS,
+        MAX_UPDATE, MAX_VALUES,
+    },
+};
 
 /// The largest client id: what a JavaScript number holds exactly.
 pub(crate) const MAX_CLIENT: u64 = (1 << 53) - 1;
@@ -184,7 +187,8 @@ impl Limits {
     pub(crate) const UPDATE: Self =
         Self { bytes: MAX_UPDATE, blocks: MAX_BLOCKS, values: MAX_VALUES };
     /// For what the engine of this replica has written.
-    pub(crate) const NONE: Self = Self { bytes: usize::MAX, blocks: usize::MAX, values: usize::MAX };
+    pub(crate) const NONE: Self =
+        Self { bytes: usize::MAX, blocks: usize::MAX, values: usize::MAX };
 }
 
 /// As [`walk`], within other limits.
@@ -376,7 +380,10 @@ impl<'a> Walker<'a> {
                     if levels.len() >= MAX_NESTING {
                         return Err(Invalid::TooDeep);
                     }
-                    levels.push(Level { left: self.cursor.count(self.max_values)?, keyed: kind == 118 });
+                    levels.push(Level {
+                        left: self.cursor.count(self.max_values)?,
+                        keyed: kind == 118,
+                    });
                 }
                 119 => drop(self.cursor.string()?),
                 122 | 123 => drop(self.cursor.take(8)?),

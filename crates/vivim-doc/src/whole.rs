@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use yrs::{
-    Array, ArrayRef, GetString, Map, MapRef, Out, ReadTxn, TextRef, Transact, TransactionMut, WriteTxn,
-    branch::BranchPtr,
+    Array, ArrayRef, GetString, Map, MapRef, Out, ReadTxn, TextRef, Transact, TransactionMut,
+    WriteTxn, branch::BranchPtr,
 };
 
 use crate::{
@@ -14,14 +14,8 @@ use crate::{
     xml::write_xml,
 };
 
-pub(crate) const ANY: &[Kind] = &[
-    Kind::Array,
-    Kind::Map,
-    Kind::Text,
-    Kind::XmlElement,
-    Kind::XmlFragment,
-    Kind::XmlText,
-];
+pub(crate) const ANY: &[Kind] =
+    &[Kind::Array, Kind::Map, Kind::Text, Kind::XmlElement, Kind::XmlFragment, Kind::XmlText];
 
 impl Doc {
     /// A root of this name and kind, which exists from now on. Roots are lists, maps, texts and XML

@@ -116,12 +116,7 @@ impl Doc {
         self.read_entries(id, NODE)
     }
 
-    fn insert_node(
-        &mut self,
-        parent: &TypeId,
-        index: u32,
-        new: In,
-    ) -> Result<TypeId, EditError> {
+    fn insert_node(&mut self, parent: &TypeId, index: u32, new: In) -> Result<TypeId, EditError> {
         self.write(parent, LIST, |txn, branch| {
             let children = ArrayRef::from(branch);
             check_bounds(index.into(), children.len(txn))?;
