@@ -2,7 +2,7 @@
 // one run, alternating, medians, two Chromium processes. Writes target/bench/documents.json.
 //
 //   trace_open_ms        the trace's document from its encoded state until its text was read
-//   trace_type_ms        the trace's 259,778 edits one by one until the text was read; limit: a JavaScript string
+//   trace_type_ms        the trace's 259,778 edits one by one until the text was read; limit: a gap buffer
 //   provider_type_ms     the same on a Y.Doc with a provider and a connected peer
 //   edit_to_peer_*_ms    half of a round trip of letters between the two processes; limit: a bare data channel
 //   late_join_ms         a connected peer opens the trace's document, until it's complete
