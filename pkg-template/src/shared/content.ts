@@ -28,19 +28,21 @@ export type SharedOf<K extends Kind> = Classes[K]
 
 /** What shared types ask of their document. */
 export interface Content {
-  /** Asks the module. */
+  /** Asks the module. @internal */
   read<T>(f: (raw: RawDocument) => T): T
-  /** Has the module change something. */
+  /** Has the module change something. @internal */
   edit<T>(f: (raw: RawDocument) => T): T
-  /** Makes one change of all edits in the function. */
+  /** Makes one change of all edits in the function. @internal */
   change<T>(f: () => T): T
-  /** The one object that stands for a shared type. */
+  /** The one object that stands for a shared type. @internal */
   shared<K extends Kind>(handle: Handle, kind: K): SharedOf<K>
-  /** What the module gave: a plain value or a shared type. */
+  /** What the module gave: a plain value or a shared type. @internal */
   value(raw: unknown): SharedValue | undefined
+  /** Values of a list. @internal */
   slice(handle: Handle, start: number | undefined, end: number | undefined): SharedValue[]
+  /** A text's delta with shared types in it. @internal */
   delta(raw: RawDeltaOp[]): TextDelta
-  /** Says of what changes are wanted, and were before. */
+  /** Says of what changes are wanted, and were before. @internal */
   observe(handle: Handle, before: Watched, now: Watched): void
 }
 
@@ -68,6 +70,7 @@ export abstract class DocumentContent {
   #depth = 0
   #scheduled = false
 
+  /** @internal */
   protected constructor(raw: RawDocument) {
     this.#raw = raw
     this.#content = {
@@ -199,10 +202,10 @@ export abstract class DocumentContent {
     this.edit(raw => raw.applyUpdate(update))
   }
 
-  /** Throws if the document takes no edits. */
+  /** Throws if the document takes no edits. @internal */
   protected assertWritable(): void {}
 
-  /** Changes something; what comes of it is delivered in a microtask. */
+  /** Changes something; what comes of it is delivered in a microtask. @internal */
   protected edit<T>(f: (raw: RawDocument) => T): T {
     this.assertWritable()
     const raw = this.#raw
@@ -217,6 +220,7 @@ export abstract class DocumentContent {
   /**
    * Hands out what has happened since the last call. It runs in a microtask after edits; call it, too,
    * when an update of a peer was applied.
+   * @internal
    */
   protected deliver(): void {
     const changes = call(() => this.#raw.takeEvents())

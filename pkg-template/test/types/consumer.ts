@@ -1,10 +1,12 @@
 // What an application writes, with the type that each expression must have. Checked by tsc, never run.
 
 import init, {
-  NetworkNode, randomRoomName, roomLink, roomNameFromLink, VERSION, VivimError,
-  type Attachment, type Connection, type DocMap, type DocText, type DoctorReport, type DocValue, type JsReplica,
-  type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type Room, type RoomPeer,
-  type Stream, type VivimDocument, type VivimErrorCode, type Warning,
+  NetworkNode, randomRoomName, roomLink, roomNameFromLink, SharedMap, SharedText, VERSION, VivimError,
+  type AbsolutePosition, type ArrayChange, type Attachment, type ChangeOrigin, type Connection, type DocMap, type DocText, type DoctorReport, type DocValue, type JsReplica,
+  type MapChange, type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type RelativePosition, type Room, type RoomPeer,
+  type SharedArray, type SharedChange, type SharedType, type SharedValue, type SharedXmlElement, type SharedXmlFragment,
+  type SharedXmlText,
+  type Stream, type TextChange, type TextDelta, type UndoManager, type VivimDocument, type VivimErrorCode, type Warning, type XmlChange, type XmlNode,
 } from 'vivim-wasm'
 import { VivimProvider, type ProviderStatus, type SyncStatus } from 'vivim-wasm/yjs'
 import { Awareness } from 'y-protocols/awareness'
@@ -108,7 +110,7 @@ export async function rooms(room: Room): Promise<void> {
   document.map('map').set('key', { list: [1, 'two', null, true] })
   // @ts-expect-error a map can't hold a function
   document.map('map').set('key', () => undefined)
-  is<DocValue | undefined>()(document.map('map').get('key'), true)
+  is<SharedValue | undefined>()(document.map('map').get('key'), true)
   document.map('map').delete('key')
   is<{ [key: string]: DocValue }>()(document.toJSON(), true)
   is<Uint8Array>()(document.encodeStateVector(), true)
@@ -126,6 +128,81 @@ export async function rooms(room: Room): Promise<void> {
   attachment.update(new Uint8Array())
   attachment.awareness(new Uint8Array())
   await attachment.detach()
+}
+
+export function shared(document: VivimDocument): void {
+  const text = document.text('text')
+  is<SharedText>()(text, true)
+  text.insert(0, 'x', { bold: true, link: null })
+  text.insertEmbed(0, { image: 'x' })
+  text.applyDelta([{ insert: 'x', attributes: { bold: true } }, { retain: 1 }, { delete: 1 }])
+  // @ts-expect-error an attribute can't be a function
+  text.format(0, 1, { bold: () => undefined })
+  // @ts-expect-error a step does something
+  text.applyDelta([{ attributes: {} }])
+  is<TextDelta>()(text.toDelta(), true)
+  is<string>()(text.toJSON(), true)
+  is<() => void>()(text.on('change', change => is<TextChange>()(change, true)), true)
+  text.on('lost', () => undefined)
+  // @ts-expect-error there is no such event
+  text.on('nothing', () => undefined)
+
+  const map = document.map('map')
+  is<SharedMap>()(map, true)
+  is<number>()(map.size, true)
+  for (const [key, value] of map) { is<string>()(key, true); is<SharedValue>()(value, true) }
+  is<SharedMap>()(map.setMap('k', { a: 1 }), true)
+  is<SharedArray>()(map.setArray('k', [1]), true)
+  is<SharedText>()(map.setText('k', 'x'), true)
+  // @ts-expect-error a shared type is made where it lives
+  map.set('k', text)
+  is<boolean>()(map.has('k'), true)
+  is<{ [key: string]: DocValue }>()(map.toJSON(), true)
+  map.on('change', change => {
+    is<MapChange>()(change, true)
+    for (const [key, { action, oldValue }] of change.keys) {
+      is<string>()(key, true)
+      is<'add' | 'update' | 'delete'>()(action, true)
+      is<SharedValue | undefined>()(oldValue, true)
+    }
+  })
+  map.onDeep(change => {
+    is<SharedChange>()(change, true)
+    is<readonly (string | number)[]>()(change.path, true)
+    is<ChangeOrigin>()(change.origin, true)
+  })
+  const value = map.get('k')
+  if (value instanceof SharedMap) is<SharedMap>()(value, true)
+  else if (value instanceof SharedText) value.append('x')
+
+  const array = document.array('array')
+  is<SharedArray>()(array, true)
+  is<SharedValue[]>()([...array], true)
+  is<SharedValue | undefined>()(array.at(-1), true)
+  is<number>()(array.push(1, 'two', { three: [3] }), true)
+  is<number[]>()(array.map((_entry, index) => index), true)
+  is<SharedMap>()(array.insertMap(), true)
+  array.on('change', change => is<ArrayChange>()(change, true))
+
+  const xml = document.xml('xml')
+  is<SharedXmlFragment>()(xml, true)
+  const element = xml.insertElement(0, 'p', { class: 'x', level: 2 })
+  is<SharedXmlElement>()(element, true)
+  is<SharedXmlText>()(element.insertText(0), true)
+  for (const node of xml) is<XmlNode>()(node, true)
+  xml.on('change', change => is<XmlChange>()(change, true))
+
+  is<number>()(document.change(() => text.length), true)
+  const undo = document.undoManager([text, map], { captureTimeout: 0 })
+  is<UndoManager>()(undo, true)
+  is<boolean>()(undo.undo(), true)
+  undo.on('change', ({ canUndo, canRedo }) => { is<boolean>()(canUndo, true); is<boolean>()(canRedo, true) })
+  const position: RelativePosition = document.relativePosition(text, 0, 'left')
+  const found: AbsolutePosition | undefined = document.absolutePosition(position)
+  if (found !== undefined) { is<SharedType>()(found.type, true); is<number>()(found.index, true) }
+  is<{ [name: string]: DocValue }>()(document.toJSONAt(document.snapshot()), true)
+  // @ts-expect-error shared types come from documents
+  new SharedText()
 }
 
 export function provider(room: Room): void {
