@@ -24,6 +24,9 @@ use crate::{
     validate::{Block, Content, Id, Invalid, Limits, Part, Place, walk_within},
 };
 
+/// Bytes of an update at most that is not walked through before its blocks are kept.
+const WALKED_ONCE: usize = 4 * 1024;
+
 /// An update, taken apart.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -85,6 +88,11 @@ impl History {
             From::Engine => (Limits::NONE, None),
             From::Others { own_client } => (Limits::UPDATE, Some(own_client)),
         };
+        // A block that waits to be judged takes forty times the bytes of the shortest encoded one: what
+        // is wrong somewhere is refused before any is kept.
+        if own.is_some() && update.len() > WALKED_ONCE {
+            walk_within(update, limits, |_| {})?;
+        }
         let own_state = own.map_or(0, |own| self.state(own));
         let mut forged = false;
         let mut queues: Vec<Queue<'_>> = Vec::new();
