@@ -224,3 +224,23 @@ proptest! {
         prop_assert!(maps.iter().all(|map| *map == maps[0]));
     }
 }
+
+#[test]
+fn a_large_diff_is_answered_in_pieces_and_a_small_one_whole() {
+    let now = Timestamp::ZERO;
+    let (mut source, mut reader) = (doc(1), doc(2));
+    source.text_insert("t", 0, &"a👋".repeat(100_000)).unwrap();
+    source.map_set("m", "k", &Value::Bool(true)).unwrap();
+    let summary: bytes::Bytes = reader.encode_state_vector().into();
+    let asked = source.handle(ReplicaOp::Diff { summary: summary.clone() }, now);
+    let ReplicaResult::Pieces(pieces) = asked else { panic!("{asked:?}") };
+    for payload in pieces {
+        assert!(payload.len() <= vivim_proto::limits::PIECE);
+        assert_eq!(reader.handle(ReplicaOp::Apply { payload }, now), ReplicaResult::Applied);
+        assert!(!reader.has_pending());
+    }
+    assert_eq!(reader.text("t").unwrap(), source.text("t").unwrap());
+    let summary: bytes::Bytes = reader.encode_state_vector().into();
+    let nothing = ReplicaResult::Diff(EMPTY_UPDATE.into());
+    assert_eq!(source.handle(ReplicaOp::Diff { summary }, now), nothing);
+}
