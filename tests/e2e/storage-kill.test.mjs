@@ -1,10 +1,14 @@
 // A profile whose browser is killed again and again in the middle of writing: what `flush` has promised is there.
+//
+// About one kill in a hundred tears the log of the browser's own database, which Chromium makes worse by itself (see
+// lib/leveldb.mjs); no page can do anything about it, so the tests repair what a sound browser would have repaired.
 
 import { strict as assert } from 'node:assert'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { bundleWithPackage, html } from '../lib/build.mjs'
 import { Chromium } from '../lib/chromium.mjs'
+import { cutTornRecords } from '../lib/leveldb.mjs'
 import { workDir } from '../lib/paths.mjs'
 import { scenario } from '../lib/scope.mjs'
 import { serve } from '../lib/static-server.mjs'
@@ -40,6 +44,7 @@ scenario(`a profile killed ${KILLS} times while it writes loses no edit whose fl
   /** The last number that was flushed: every one up to it must be there. */
   let flushed = -1
   let total = 0
+  let torn = 0
 
   for (let kill = 0; kill <= KILLS; kill++) {
     const browser = await Chromium.launch('killed', { profile, bare: true })
@@ -61,10 +66,17 @@ scenario(`a profile killed ${KILLS} times while it writes loses no edit whose fl
       const there = { keys: new Set(keys), words: new Set(words) }
       const lost = Array.from({ length: flushed + 1 }, (_, number) => number)
         .filter((number) => !there.keys.has(number) || !there.words.has(number))
-      assert.deepEqual(lost, [], `lost after kill ${kill} (seed ${seed}); the storage said: ${problems.join('; ')}`)
-      assert.deepEqual(problems, [], `after kill ${kill} (seed ${seed})`)
+      if (lost.length > 0 || problems.length > 0) {
+        const records = await tab.evaluate(() => window.peer.records())
+        const { keys: later } = await tab.evaluate(() => window.peer.found())
+        assert.fail(
+          `after kill ${kill} (seed ${seed}) ${lost.length} of ${flushed + 1} edits are lost: ${lost.slice(0, 20)}; ` +
+          `${keys.length} keys and ${words.length} words are there, ${later.length} keys a moment later; ` +
+          `the storage said: ${problems.join('; ')}; it holds ${JSON.stringify(records)}`,
+        )
+      }
       if (kill === KILLS) {
-        console.log(`    ${total} flushes, ${flushed + 1} edits promised, ${keys.length} there`)
+        console.log(`    ${total} flushes, ${flushed + 1} edits promised, ${keys.length} there; ${torn} torn logs of the browser's own`)
         break
       }
       // Ends with the browser.
@@ -75,5 +87,6 @@ scenario(`a profile killed ${KILLS} times while it writes loses no edit whose fl
     } finally {
       await browser.kill()
     }
+    torn += cutTornRecords(profile)
   }
 }, { timeout: TIMEOUT_MS })

@@ -2,6 +2,14 @@
 
 import init, { CRDTSyncService, NetworkNode } from 'vivim-wasm'
 
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
 /** Edits between two flushes at most. */
 const MAX_EDITS = 4
 
@@ -25,6 +33,20 @@ export class StorageWriter {
     const keys = Object.keys(this.document.map('edits').toJSON()).map(Number)
     const words = this.document.text('words').toString().split(' ').filter(Boolean).map(Number)
     return { keys, words, problems: this.problems }
+  }
+
+  /** What the database holds, whatever the document says: records by store. */
+  async records() {
+    /** @type {Record<string, unknown>} */
+    const counts = {}
+    for (const { name = '', version } of await indexedDB.databases()) {
+      const database = await done(indexedDB.open(name))
+      for (const store of database.objectStoreNames) {
+        counts[`${name} ${version} ${store}`] = await done(database.transaction(store).objectStore(store).count())
+      }
+      database.close()
+    }
+    return { counts, bytes: this.document.storedBytes, receipts: this.document.receipts() }
   }
 
   /**
