@@ -17,7 +17,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   // The package finds its wasm beside itself, and prebundling would move it away.
-  optimizeDeps: { exclude: ['vivim-wasm'], include: ['yjs', 'y-protocols/awareness'] },
+  optimizeDeps: { exclude: ['vivim-wasm'] },
   server: { proxy: { '/.well-known/vivim': relayHttp } },
   preview: { proxy: { '/.well-known/vivim': relayHttp } },
   plugins: [preloadEarly(), precompress()],

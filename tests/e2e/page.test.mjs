@@ -5,6 +5,7 @@ import { NO_WEBRTC_UDP } from '../lib/chromium.mjs'
 import { DemoPage, converge, flowsDirectly, meetDirectly, newRoom, prose } from '../lib/demo-page.mjs'
 import { PAGE_DIST, needed } from '../lib/paths.mjs'
 import { scenario } from '../lib/scope.mjs'
+import { serve } from '../lib/static-server.mjs'
 import { until } from '../lib/wait.mjs'
 
 /** The relay serving the page, and two browsers with nothing open. @param {import('../lib/scope.mjs').Scope} scope */
@@ -155,4 +156,120 @@ scenario('the page works under a strict content security policy and says nothing
   await b.has('under the policy ')
   const refused = [...a.tab.console, ...b.tab.console].filter((line) => /Content Security Policy|Refused to/.test(line))
   assert.deepEqual(refused, [])
+})
+
+/**
+ * The page served by a server that outlives the relay, which is how a page is there while nobody can be reached.
+ * @param {import('../lib/scope.mjs').Scope} scope
+ */
+async function apart(scope) {
+  needed(PAGE_DIST, 'build it with: cargo xtask build')
+  const [relay, ada, bob] = await Promise.all([scope.relay(), scope.chromium('ada'), scope.chromium('bob')])
+  const wellKnown = { type: 'application/json', body: JSON.stringify({ multiaddrs: [relay.address], stun: relay.ready?.stun }) }
+  const site = await scope.open(
+    serve({ folders: { '/': PAGE_DIST }, answers: { '/.well-known/vivim': wellKnown } }),
+  )
+  return { relay, ada, bob, origin: site.origin, room: newRoom() }
+}
+
+scenario('a text is there after a reload without a relay, what was written meanwhile is counted, and reaches the other process later', async (scope) => {
+  const { relay, ada, bob, origin, room } = await apart(scope)
+  const a = await DemoPage.open(ada, origin, room)
+  const b = await DemoPage.open(bob, origin, room)
+  await meetDirectly(a, b)
+  await a.write('together ')
+  await b.has('together ')
+  // What a person reads: here, with somebody, and stored there.
+  await a.says('people', /^With /)
+  await a.says('stored', /^Stored by /)
+  await a.says('device', /^Saved on this device$/)
+  assert.equal((await a.keeping()).unsynced, 0)
+
+  await relay.kill()
+  await b.close()
+  await until('nobody is there', async () => (await a.connections()).length === 0)
+  await a.append('alone ')
+  await a.says('people', /^\d+ changes? not yet with anybody$/)
+  await a.saved()
+
+  await a.reload()
+  await a.has('together alone ', 10_000)
+  assert.equal(await a.shown(), 'together alone ')
+  await a.reaches(['no-relay'])
+  const kept = await a.keeping()
+  assert.equal(kept.device, 'Saved on this device')
+  assert.ok(kept.unsynced > 0, JSON.stringify(kept))
+  await a.append('after the reload ')
+  await until('the change after the reload is counted, too', async () => (await a.keeping()).unsynced > kept.unsynced)
+  assert.equal(await a.shown(), 'together alone after the reload ')
+
+  await relay.start()
+  const again = await DemoPage.open(bob, origin, room)
+  // From its own storage at first, and then from the other process.
+  await again.has('together ', 10_000)
+  await again.has('alone after the reload ', 45_000)
+  await until('everything has reached somebody', async () => (await a.keeping()).unsynced === 0)
+  await converge([a, again], (text) => text === 'together alone after the reload ')
+})
+
+scenario('the texts on this device are listed, open from storage, and can be removed', async (scope) => {
+  const { relay, ada, origin, room } = await apart(scope)
+  const page = await DemoPage.open(ada, origin, room)
+  await page.write('# First text')
+  await page.has('First text')
+  const other = newRoom()
+  await page.visit(other)
+  await until('the other text is open and empty', async () =>
+    (await page.text()) === '' && !(await page.shown()).includes('First'))
+  await page.opened()
+  await page.write('# Second text')
+  await page.has('Second text')
+  await page.saved()
+  await relay.kill()
+  await page.reload()
+  await page.has('Second text', 10_000)
+
+  const rooms = await page.rooms()
+  assert.deepEqual(rooms.map(({ room, title }) => [room, title]), [[other, 'Second text'], [room, 'First text']])
+  for (const { unsynced } of rooms) assert.match(unsynced, /not yet with anybody/)
+  // The list's link, with neither a relay nor a reload.
+  await page.tab.evaluate((room) => {
+    const row = document.querySelector(`[data-room="${room}"] a`)
+    if (row instanceof HTMLElement) row.click()
+  }, room)
+  await page.has('First text', 10_000)
+  await until('the editor shows it', async () => (await page.shown()) === '# First text')
+
+  await page.rooms()
+  for (const button of ['room-forget', 'room-remove']) {
+    await page.tab.evaluate(
+      ({ room, button }) => {
+        const found = document.querySelector(`[data-room="${room}"] [data-testid=${button}]`)
+        if (!(found instanceof HTMLElement)) throw new Error(`no ${button}`)
+        found.click()
+      },
+      { room: other, button },
+    )
+    await page.tab.waitFor('the list has answered', ({ room, button }) =>
+      button === 'room-forget'
+        ? document.querySelector(`[data-room="${room}"] [data-testid=room-remove]`) !== null
+        : document.querySelector(`[data-room="${room}"]`) === null, { room: other, button })
+  }
+  await page.reload()
+  await page.has('First text', 10_000)
+  assert.deepEqual((await page.rooms()).map(({ title }) => title), ['First text'])
+})
+
+scenario('what is undone is undone for everybody, and what others wrote stays', async (scope) => {
+  const { a, b } = await connected(scope)
+  await a.write('mine ')
+  await b.has('mine ')
+  await b.append('theirs ')
+  await a.has('theirs ')
+  await a.press('Control+z')
+  await converge([a, b], (text) => text === 'theirs ')
+  await a.press('Control+y')
+  await converge([a, b], (text) => text.includes('mine ') && text.includes('theirs '))
+  assert.equal(await a.shown(), await a.text())
+  assert.equal(await b.shown(), await b.text())
 })

@@ -3,6 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import { randomUUID } from 'node:crypto'
+import { ChromiumTab } from './chromium.mjs'
 import { until } from './wait.mjs'
 
 /** A connection as the page's node lists it. @typedef {{ peerId: string, remoteAddr: string, transport: string, direct: boolean, bytesSent: number, bytesReceived: number, rtt?: number }} Connection */
@@ -33,14 +34,108 @@ export class DemoPage {
 
   /** Puts text at the end of the document without the keyboard, for lengths nobody types. @param {string} text */
   async append(text) {
-    await this.tab.evaluate((text) => {
-      const shared = window.vivim.ydoc.getText('text')
-      shared.insert(shared.length, text)
-    }, text)
+    await this.tab.evaluate((text) => window.vivim.text.append(text), text)
   }
 
   text() {
-    return this.tab.evaluate(() => window.vivim.ydoc.getText('text').toString())
+    return this.tab.evaluate(() => /** @type {string} */ (window.vivim.text?.toString() ?? ''))
+  }
+
+  /** Waits until the text has been read from the storage of this device. @param {number} [timeout] */
+  async opened(timeout) {
+    await this.tab.waitFor(
+      'the document is open',
+      () => document.querySelector('[data-testid=keeping-device]')?.textContent?.startsWith('Saved'),
+      undefined,
+      timeout,
+    )
+  }
+
+  /** Waits until everything that was written is durable on this device. */
+  async saved() {
+    await this.tab.evaluate(() => window.vivim.document.flush())
+  }
+
+  /** What the page says of where the changes are, and how many nobody else has. */
+  keeping() {
+    return this.tab.evaluate(() => {
+      const said = (/** @type {string} */ stage) =>
+        document.querySelector(`[data-testid=keeping-${stage}]`)?.textContent ?? ''
+      const list = document.querySelector('[data-testid=keeping]')
+      return {
+        device: said('device'),
+        people: said('people'),
+        stored: said('stored'),
+        unsynced: Number(list?.getAttribute('data-unsynced')),
+      }
+    })
+  }
+
+  /**
+   * Waits for what the page says of one stage.
+   * @param {'device' | 'people' | 'stored'} stage
+   * @param {RegExp} words
+   * @param {number} [timeout]
+   */
+  async says(stage, words, timeout) {
+    await this.tab.waitFor(
+      `the page says ${words}`,
+      ({ stage, source }) =>
+        new RegExp(source).test(document.querySelector(`[data-testid=keeping-${stage}]`)?.textContent ?? ''),
+      { stage, source: words.source },
+      timeout,
+    )
+  }
+
+  /** Opens the list of the texts on this device, and reads it. */
+  async rooms() {
+    await this.tab.evaluate(() => {
+      const button = document.querySelector('[data-testid=rooms-open]')
+      if (button instanceof HTMLElement) button.click()
+    })
+    await this.tab.waitFor('the list is open', () => document.querySelector('[data-testid=rooms-dialog][open]'))
+    return this.tab.evaluate(() =>
+      [...document.querySelectorAll('[data-testid=room]')].map((row) => ({
+        room: row.getAttribute('data-room') ?? '',
+        title: row.querySelector('.room-title')?.textContent ?? '',
+        unsynced: row.querySelector('[data-testid=room-unsynced]')?.textContent ?? '',
+      })),
+    )
+  }
+
+  /** Presses keys in the editor, such as `Control+z`. Chromium only. @param {string} keys */
+  async press(keys) {
+    await this.#chromium().page.press(EDITOR, keys)
+  }
+
+  /** Opens the sheet below the text, on a narrow screen. */
+  async openSheet() {
+    await this.tab.evaluate(() => {
+      const handle = document.querySelector('[data-testid=sheet-handle]')
+      if (handle instanceof HTMLElement) handle.click()
+    })
+    // It slides.
+    await this.tab.waitFor('the sheet is open', () =>
+      document.getAnimations().every((animation) => !(animation instanceof CSSTransition)),
+    )
+  }
+
+  #chromium() {
+    if (!(this.tab instanceof ChromiumTab)) throw new Error('this needs a tab of Chromium')
+    return this.tab
+  }
+
+  /** Opens another room in this tab, as a link does. @param {string} room */
+  async visit(room) {
+    await this.tab.evaluate((room) => {
+      location.hash = `#${room}`
+    }, room)
+  }
+
+  /** Reloads the page. */
+  async reload() {
+    await this.tab.evaluate(() => location.reload()).catch(() => undefined) // The page is gone before it answers.
+    await this.tab.waitFor('the editor is there again', () => document.querySelector('[data-testid=editor]') !== null)
   }
 
   /** What the editor shows, line by line. */
@@ -54,7 +149,7 @@ export class DemoPage {
   async has(text, timeout) {
     await this.tab.waitFor(
       `the text has ${JSON.stringify(text.slice(0, 40))}`,
-      (text) => window.vivim.ydoc.getText('text').toString().includes(text),
+      (text) => window.vivim?.text?.toString().includes(text),
       text,
       timeout,
     )

@@ -1,22 +1,14 @@
 /**
  * Everybody's cursor and selection, drawn over the text rather than in it. A cursor inside the text, as the binding
  * would draw it, moves words and lets lines break in the middle of one; and it would put what others say about
- * themselves into a style unread. The awareness field is the binding's, so that other Yjs editors can join in:
- * `cursor: { anchor, head }`, Yjs relative positions.
+ * themselves into a style unread. What is told is `cursor: { anchor, head }`, relative positions in base64.
  */
 
 import { EditorSelection, StateEffect } from '@codemirror/state'
 import type { Extension } from '@codemirror/state'
 import { EditorView, layer, RectangleMarker, ViewPlugin } from '@codemirror/view'
 import type { LayerMarker, ViewUpdate } from '@codemirror/view'
-import type { Awareness } from 'y-protocols/awareness'
-import {
-  compareRelativePositions,
-  createAbsolutePositionFromRelativePosition,
-  createRelativePositionFromJSON,
-  createRelativePositionFromTypeIndex,
-} from 'yjs'
-import type { RelativePosition, Text } from 'yjs'
+import type { AwarenessChange, RelativePosition, SharedText, VivimDocument } from 'vivim-wasm'
 
 import { describeUser } from './profile.ts'
 import type { Profile } from './profile.ts'
@@ -33,7 +25,7 @@ interface RemoteCursor extends Profile {
 const moved = StateEffect.define<null>()
 
 /** Shows the others' cursors in `text` and tells them of this one. */
-export function cursors(text: Text, awareness: Awareness): Extension {
+export function cursors(document: VivimDocument, text: SharedText): Extension {
   const needsDrawing = (update: ViewUpdate): boolean =>
     update.docChanged ||
     update.viewportChanged ||
@@ -41,61 +33,54 @@ export function cursors(text: Text, awareness: Awareness): Extension {
     update.transactions.some((transaction) => transaction.effects.some((effect) => effect.is(moved)))
   return [
     EditorView.updateListener.of((update) => {
-      if (update.selectionSet || update.docChanged || update.focusChanged) publish(update.view, text, awareness)
+      if (update.selectionSet || update.docChanged || update.focusChanged) publish(update.view, document, text)
     }),
     ViewPlugin.define((view) => {
-      const listener = ({ added, updated, removed }: Changes): void => {
-        const others = [...added, ...updated, ...removed].some((clientId) => clientId !== awareness.clientID)
+      const listener = ({ added, updated, removed }: AwarenessChange): void => {
+        const { clientID } = document.awareness
+        const others = [...added, ...updated, ...removed].some((clientId) => clientId !== clientID)
         if (others) view.dispatch({ effects: moved.of(null) })
       }
-      awareness.on('change', listener)
-      return { destroy: () => awareness.off('change', listener) }
+      return { destroy: document.on('awareness', listener) }
     }),
     layer({
       above: false,
       class: 'cm-remote-selections',
       update: needsDrawing,
-      markers: (view) => remote(view, text, awareness).flatMap((cursor) => selectionMarkers(view, cursor)),
+      markers: (view) => remote(view, document, text).flatMap((cursor) => selectionMarkers(view, cursor)),
     }),
     layer({
       above: true,
       class: 'cm-remote-cursors',
       update: needsDrawing,
-      markers: (view) => remote(view, text, awareness).flatMap((cursor) => cursorMarkers(view, cursor)),
+      markers: (view) => remote(view, document, text).flatMap((cursor) => cursorMarkers(view, cursor)),
     }),
     theme,
   ]
 }
 
-interface Changes {
-  readonly added: readonly number[]
-  readonly updated: readonly number[]
-  readonly removed: readonly number[]
-}
-
 /** A window without the focus keeps its last cursor: the others see where its writer was. */
-function publish(view: EditorView, text: Text, awareness: Awareness): void {
-  if (!view.hasFocus) return
+function publish(view: EditorView, document: VivimDocument, text: SharedText): void {
+  if (!view.hasFocus || document.closed) return
   const { anchor, head } = view.state.selection.main
-  const now = {
-    anchor: createRelativePositionFromTypeIndex(text, anchor),
-    head: createRelativePositionFromTypeIndex(text, head),
-  }
-  const before = readCursor(awareness.getLocalState()?.['cursor'])
-  const same =
-    before !== undefined &&
-    compareRelativePositions(before.anchor, now.anchor) &&
-    compareRelativePositions(before.head, now.head)
-  if (!same) awareness.setLocalStateField('cursor', now)
+  const { length } = text
+  // Only while an edit is being refused is the text another one than the editor's.
+  if (Math.max(anchor, head) > length) return
+  const at = (index: number): string => encode(document.relativePosition(text, index))
+  const now = { anchor: at(anchor), head: at(head) }
+  const before = readCursor(document.awareness.getLocalState()?.['cursor'])
+  if (before?.anchor === now.anchor && before.head === now.head) return
+  document.awareness.setLocalStateField('cursor', now)
 }
 
-function remote(view: EditorView, text: Text, awareness: Awareness): RemoteCursor[] {
+function remote(view: EditorView, document: VivimDocument, text: SharedText): RemoteCursor[] {
+  const { awareness } = document
   const found: RemoteCursor[] = []
   for (const [clientId, state] of awareness.getStates()) {
     const cursor = clientId === awareness.clientID ? undefined : readCursor(state['cursor'])
     if (cursor === undefined) continue
-    const anchor = position(cursor.anchor, text, view)
-    const head = position(cursor.head, text, view)
+    const anchor = position(cursor.anchor, view, document, text)
+    const head = position(cursor.head, view, document, text)
     if (anchor === undefined || head === undefined) continue
     found.push({ clientId, anchor, head, ...describeUser(state['user'], clientId) })
   }
@@ -103,24 +88,27 @@ function remote(view: EditorView, text: Text, awareness: Awareness): RemoteCurso
 }
 
 /** Reads a cursor from another browser, which may have sent anything. */
-function readCursor(value: unknown): { anchor: RelativePosition; head: RelativePosition } | undefined {
+function readCursor(value: unknown): { anchor: string; head: string } | undefined {
   if (typeof value !== 'object' || value === null || !('anchor' in value) || !('head' in value)) return undefined
+  const { anchor, head } = value
+  return typeof anchor === 'string' && typeof head === 'string' ? { anchor, head } : undefined
+}
+
+function position(told: string, view: EditorView, document: VivimDocument, text: SharedText): number | undefined {
   try {
-    return { anchor: createRelativePositionFromJSON(value.anchor), head: createRelativePositionFromJSON(value.head) }
+    const place = document.absolutePosition(decode(told))
+    return place?.type === text ? Math.min(place.index, view.state.doc.length) : undefined
   } catch {
-    return undefined
+    return undefined // Not base64.
   }
 }
 
-function position(relative: RelativePosition, text: Text, view: EditorView): number | undefined {
-  if (text.doc === null) return undefined
-  try {
-    const absolute = createAbsolutePositionFromRelativePosition(relative, text.doc)
-    if (absolute?.type !== text) return undefined
-    return Math.min(absolute.index, view.state.doc.length)
-  } catch {
-    return undefined
-  }
+function encode(position: RelativePosition): string {
+  return btoa(String.fromCharCode(...position))
+}
+
+function decode(told: string): RelativePosition {
+  return Uint8Array.from(atob(told), (character) => character.charCodeAt(0))
 }
 
 function selectionMarkers(view: EditorView, cursor: RemoteCursor): LayerMarker[] {

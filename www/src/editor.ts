@@ -2,22 +2,64 @@
 
 import { defaultKeymap } from '@codemirror/commands'
 import { EditorState, RangeSetBuilder } from '@codemirror/state'
+import type { Extension } from '@codemirror/state'
 import { Decoration, EditorView, keymap, placeholder, ViewPlugin } from '@codemirror/view'
 import type { DecorationSet, ViewUpdate } from '@codemirror/view'
-import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
+import type { VivimDocument } from 'vivim-wasm'
 
 import { cursors } from './cursors.ts'
 import { byId } from './dom.ts'
 import type { Session } from './session.ts'
+import { difference, plain, sharedText } from './shared-text.ts'
 
-/** Puts the editor on the page. It works from the first moment, whatever the network does. */
-export function openEditor({ text, awareness }: Session): void {
+/**
+ * Puts the editor on the page. It takes what is typed from the first moment; what was there already follows when the
+ * storage has been read, and what was typed meanwhile goes before it.
+ */
+export function openEditor(session: Session): void {
   const parent = byId('editor', HTMLElement)
-  const state = EditorState.create({
-    doc: text.toString(),
+  parent.replaceChildren()
+  const view = new EditorView({ state: stateOf('', []), parent })
+  // On a phone this would open the keyboard over half of the page.
+  if (matchMedia('(hover: hover)').matches) view.focus()
+
+  let shown: VivimDocument | undefined
+  const show = async (document: VivimDocument | undefined): Promise<void> => {
+    const before = shown
+    shown = document
+    // The same text again, on another node: nobody should see that.
+    const same = document !== undefined && before?.docId === document.docId
+    if (before !== undefined && !same) view.setState(stateOf('', []))
+    if (document === undefined) return
+    await document.loaded
+    if (document !== shown || document.closed) return
+
+    const text = document.text('text')
+    const content = plain(text.toDelta())
+    const known = same ? plain(before.text('text').toDelta()) : ''
+    const typed = difference(known, view.state.doc.toString())
+    const { anchor, head } = view.state.selection.main
+    view.setState(
+      stateOf(content, [sharedText(document, text, (error) => session.refused(error)), cursors(document, text)]),
+    )
+    if (typed !== undefined && content.startsWith(known)) view.dispatch({ changes: typed })
+    const last = view.state.doc.length
+    if (same || typed !== undefined) {
+      view.dispatch({ selection: { anchor: Math.min(anchor, last), head: Math.min(head, last) } })
+    }
+  }
+  session.onDocument((document) => void show(document))
+}
+
+function stateOf(doc: string, extensions: readonly Extension[]): EditorState {
+  return EditorState.create({
+    doc,
     extensions: [
+      ...extensions,
+      // Others may write other ends of lines; each counts as what it is in the shared text.
+      EditorState.lineSeparator.of('\n'),
       // Tab is left alone: it moves the focus, as everywhere else on the page.
-      keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
+      keymap.of(defaultKeymap),
       EditorView.lineWrapping,
       EditorView.perLineTextDirection.of(true),
       EditorView.contentAttributes.of({
@@ -29,15 +71,9 @@ export function openEditor({ text, awareness }: Session): void {
       }),
       placeholder('Start writing'),
       headings,
-      yCollab(text, null),
-      cursors(text, awareness),
       theme,
     ],
   })
-  parent.replaceChildren()
-  const view = new EditorView({ state, parent })
-  // On a phone this would open the keyboard over half of the page.
-  if (matchMedia('(hover: hover)').matches) view.focus()
 }
 
 const heading = Decoration.line({ class: 'cm-heading' })

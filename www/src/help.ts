@@ -1,12 +1,16 @@
-/** What is wrong and what to do, above the text, while something is wrong. */
+/**
+ * Above the text: that the page is offline, which is no reason to stop writing; or what is wrong, and what to do.
+ */
 
 import { byId, element, setText } from './dom.ts'
+import type { Keeping } from './keeping.ts'
 import type { Finding, NetworkView } from './network.ts'
 import type { Status } from './status.ts'
 
 /** See the module. */
 export class Help {
   #root = byId('help', HTMLElement)
+  #why = byId('help-why', HTMLDetailsElement)
   #shown = ''
 
   constructor(retry: () => void) {
@@ -14,16 +18,24 @@ export class Help {
   }
 
   /** Shows or hides itself. */
-  update(status: Status, view: NetworkView): void {
-    const wrong = status.state === 'no-relay' || status.state === 'failed'
-    this.#root.hidden = !wrong
-    if (!wrong) return
-    const key = JSON.stringify([status, view.findings])
+  update(status: Status, view: NetworkView, keeping: Keeping): void {
+    const failed = status.state === 'failed'
+    const shown = failed || status.state === 'no-relay' || status.state === 'offline'
+    this.#root.hidden = !shown
+    byId('status-detail', HTMLElement).hidden = shown // It is said here.
+    if (!shown) return
+    const key = JSON.stringify([status, view.findings, keeping.unsynced])
     if (key === this.#shown) return
     this.#shown = key
-    setText(byId('help-title', HTMLElement), title(view))
+    this.#root.dataset['tone'] = status.tone
+    setText(byId('help-title', HTMLElement), title(status, view))
     setText(byId('help-lead', HTMLElement), status.detail)
-    byId('help-findings', HTMLElement).replaceChildren(...view.findings.map(describeFinding))
+    // Offline there is nothing to find out.
+    const findings = status.state === 'offline' ? [] : view.findings
+    this.#why.hidden = findings.length === 0
+    if (failed) this.#why.open = true
+    byId('help-retry', HTMLElement).hidden = status.state === 'offline'
+    byId('help-findings', HTMLElement).replaceChildren(...findings.map(describeFinding))
   }
 }
 
@@ -39,7 +51,8 @@ function sentence(clause: string): string {
   return clause.charAt(0).toUpperCase() + clause.slice(1) + (/[.!?]$/.test(clause) ? '' : '.')
 }
 
-function title(view: NetworkView): string {
-  if (view.phase === 'failed') return 'This browser can’t join the network'
+function title({ state }: Status, view: NetworkView): string {
+  if (state === 'failed') return 'This browser can’t join the network'
+  if (state === 'offline') return 'You’re offline'
   return view.phase === 'no-relay' ? 'This page has no relay' : 'The relay can’t be reached'
 }

@@ -2,23 +2,20 @@
 
 import { randomRoomName } from 'vivim-wasm'
 
-import { keepDraft } from './draft.ts'
-import { reloadOnOtherRoom, roomFromAddress } from './room.ts'
+import { followAddress, roomFromAddress } from './room.ts'
 import { Session } from './session.ts'
 import type { Debug } from './session.ts'
 
 declare global {
   interface Window {
-    /** For the console and for tests: the node, room and provider (undefined until they exist), and the `Y.Doc`. */
+    /** For the console and for tests: the node, its services, the document that is open, and its text. */
     vivim: Debug
   }
 }
 
-const roomName = roomFromAddress(randomRoomName)
-const session = new Session(roomName)
+const session = new Session(roomFromAddress(randomRoomName))
 window.vivim = session.debug
-keepDraft(session.ydoc, roomName)
-reloadOnOtherRoom(roomName)
+followAddress((roomName) => void session.visit(roomName))
 void session.start()
 
 // In their own chunk, which the HTML preloads: evaluating the editor must not delay the lines above.

@@ -23,6 +23,8 @@ export interface PageAddress {
 
 const WELL_KNOWN = '/.well-known/vivim'
 
+const RELAY_KEY = 'vivim.relay'
+
 /** Milliseconds. A server that takes longer to name its relay counts as unreachable. */
 const LOOKUP_TIMEOUT_MS = 8_000
 
@@ -47,6 +49,29 @@ export async function findRelay(page: Location): Promise<RelayLookup> {
     return { found: false, reason: 'missing', detail: `${page.host}${WELL_KNOWN} isn't a relay's answer` }
   }
   return fromAnswer(answer, page, page.host)
+}
+
+/**
+ * The relay that this page used last, so that a page whose server is away can look for the relay all the same. Read
+ * with the same mistrust as a server's answer.
+ */
+export function rememberedRelay(page: Location): Relay | undefined {
+  try {
+    const lookup = fromAnswer(JSON.parse(localStorage.getItem(RELAY_KEY) ?? 'null'), page, 'the last visit')
+    return lookup.found ? lookup.relay : undefined
+  } catch {
+    return undefined // No storage, or nothing of ours in it.
+  }
+}
+
+/** Keeps the relay for the next visit. */
+export function rememberRelay({ addresses, iceServers }: Relay): void {
+  try {
+    const stun = iceServers.flatMap(({ urls }) => urls)
+    localStorage.setItem(RELAY_KEY, JSON.stringify({ multiaddrs: addresses, stun }))
+  } catch {
+    // The next visit asks the server.
+  }
 }
 
 /** Reads a relay's description of itself. Nothing in it is trusted to have the right shape. */

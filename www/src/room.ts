@@ -24,9 +24,15 @@ export function roomName(hash: string): string | undefined {
   return name === '' || name.length > LONGEST_NAME ? undefined : name
 }
 
-/** Another room is another session; starting afresh is simpler than unwinding this one, and as fast. */
-export function reloadOnOtherRoom(current: string): void {
+/** Calls back when the address names another room, by a link, by the person's typing, or by going back. */
+export function followAddress(onRoom: (roomName: string) => void): void {
   addEventListener('hashchange', () => {
-    if (roomName(location.hash) !== current) location.reload()
+    const named = roomName(location.hash)
+    if (named !== undefined) onRoom(named)
   })
+}
+
+/** Puts another room into the address bar, which opens it. */
+export function goToRoom(name: string): void {
+  location.hash = `#${encodeURIComponent(name)}`
 }

@@ -2,10 +2,14 @@
 
 import { byId, element, formatBytes, setText } from './dom.ts'
 import { describeFinding, Help } from './help.ts'
+import type { Keeping } from './keeping.ts'
+import { KeepingList } from './keeping-list.ts'
 import type { NetworkView } from './network.ts'
 import { PeerList } from './peer-list.ts'
 import { Picture } from './picture.ts'
 import { initials, LONGEST_NAME } from './profile.ts'
+import { RoomList } from './room-list.ts'
+import { titleOf } from './rooms.ts'
 import type { Person, Session } from './session.ts'
 import { setUpShare } from './share.ts'
 import { setUpSheet } from './sheet.ts'
@@ -24,33 +28,45 @@ export function openScreen(session: Session): void {
   setUpSheet()
   setUpName(session)
   setUpSave(session)
-  const newRoom = byId('new-room', HTMLAnchorElement)
-  newRoom.href = location.pathname + location.search
 
+  const rooms = new RoomList(session)
   const picture = new Picture(pictureRoot())
   const list = new PeerList(byId('peers', HTMLUListElement))
+  const keepingList = new KeepingList()
   const help = new Help(() => void session.retry())
 
   // The text may be long, and a keystroke must not wait for its title.
   let titleIsOld = true
-  session.text.observe(() => {
+  session.onDocument((document) => {
     titleIsOld = true
+    const text = document?.text('text')
+    for (const event of ['change', 'lost'] as const) {
+      text?.on(event as 'change', () => {
+        titleIsOld = true
+      })
+    }
   })
 
   const redraw = (): void => {
-    if (titleIsOld) showTitle(session)
-    titleIsOld = false
+    if (titleIsOld) {
+      titleIsOld = false
+      const title = titleOf(session.debug.text?.toString() ?? '')
+      document.title = title === '' ? 'VIVIM' : `${title} · VIVIM`
+      rooms.showTitle(title)
+    }
     const view = session.view()
     const people = session.people()
     const status = describe(view)
-    showStatus(status, view)
+    const keeping = session.keeping()
+    showStatus(status, view, keeping)
     showNotes(status, view)
     showFaces(people)
+    keepingList.update(keeping)
     picture.update(view, session.profile)
     list.update(view.peers)
-    help.update(status, view)
+    help.update(status, view, keeping)
     byId('invite', HTMLElement).hidden = status.state !== 'alone'
-    showTotals(status, view)
+    showTotals(view)
   }
   let waiting = false
   session.onChange(() => {
@@ -65,13 +81,15 @@ export function openScreen(session: Session): void {
   redraw()
 }
 
-function showStatus(status: Status, view: NetworkView): void {
+function showStatus(status: Status, view: NetworkView, keeping: Keeping): void {
   const line = byId('status', HTMLElement)
   line.dataset['state'] = status.state
   line.dataset['tone'] = status.tone
   line.dataset['synced'] = String(view.synced)
   line.title = status.detail
-  setText(byId('status-text', HTMLElement), status.text)
+  // What still has to reach somebody is worth a word beside the state; that nothing has to isn't.
+  const waits = keeping.unsynced > 0 && status.tone !== 'busy' ? ` · ${keeping.unsynced} to send` : ''
+  setText(byId('status-text', HTMLElement), status.text + waits)
   setText(byId('status-detail', HTMLElement), status.detail)
 }
 
@@ -113,20 +131,12 @@ function showFaces(people: readonly Person[]): void {
   root.replaceChildren(...items)
 }
 
-/** The counters, and the same in the sheet's handle on a phone. */
-function showTotals(status: Status, view: NetworkView): void {
+/** The counters. */
+function showTotals(view: NetworkView): void {
   const sent = view.peers.reduce((total, peer) => total + peer.sent.total, 0)
   const received = view.peers.reduce((total, peer) => total + peer.received.total, 0)
   const totals = sent + received === 0 ? '' : `↑ ${formatBytes(sent)}  ↓ ${formatBytes(received)}`
   setText(byId('totals', HTMLElement), totals)
-  setText(byId('rail-summary', HTMLElement), totals === '' ? status.text : totals)
-}
-
-/** The first line names the tab, so that several rooms can be told apart. */
-function showTitle(session: Session): void {
-  const [first = ''] = session.text.toString().slice(0, 200).trimStart().split('\n')
-  const title = first.replace(/^#+ /, '').trim().slice(0, 60)
-  document.title = title === '' ? 'VIVIM' : `${title} · VIVIM`
 }
 
 function setUpName(session: Session): void {
@@ -150,7 +160,8 @@ function setUpName(session: Session): void {
 
 function setUpSave(session: Session): void {
   byId('save', HTMLButtonElement).addEventListener('click', () => {
-    const url = URL.createObjectURL(new Blob([session.text.toString()], { type: 'text/plain;charset=utf-8' }))
+    const text = session.debug.text?.toString() ?? ''
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }))
     const link = element('a', { href: url, download: fileName(document.title) })
     link.click()
     setTimeout(() => URL.revokeObjectURL(url), 10_000)

@@ -1,22 +1,24 @@
 /**
- * One visit to one room: the document, who is here, and the node that connects them. It knows nothing of the screen.
+ * One visit: the node, the room that is open, its document, and who is here. It knows nothing of the screen.
  *
- * Order matters for a quick start: the wasm and the relay's address are asked for at once and side by side, the node
- * starts when both are there, and nothing waits for the editor.
+ * Order matters for a quick start: the wasm and the relay's address are asked for at once and side by side. A
+ * document opens from this device's storage as soon as the wasm is there; if the relay of the last visit isn't the
+ * one that the server names, the node is replaced by another one later.
  */
 
-import init, { NetworkNode } from 'vivim-wasm'
-import type { DoctorReport, Room } from 'vivim-wasm'
-import { VivimProvider } from 'vivim-wasm/yjs'
-import { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
+import init, { CRDTSyncService, NetworkNode } from 'vivim-wasm'
+import type { DoctorReport, Room, SharedText, VivimDocument } from 'vivim-wasm'
 
+import { describeKeeping } from './keeping.ts'
+import type { Keeping, Storage } from './keeping.ts'
 import { best, count } from './network.ts'
 import type { Finding, NetworkView, PeerView, Phase } from './network.ts'
 import { cleanName, COLORS, describeUser, freeColor, loadProfile, saveName } from './profile.ts'
 import type { Profile } from './profile.ts'
-import { findRelay } from './relay.ts'
+import { findRelay, rememberedRelay, rememberRelay } from './relay.ts'
 import type { Relay, RelayLookup } from './relay.ts'
+import { listRooms, readNotes, titleOf, writeNote } from './rooms.ts'
+import type { RoomEntry } from './rooms.ts'
 
 /** Milliseconds between looks at the counters while somebody can see them. */
 const LOOK_MS = 500
@@ -33,10 +35,19 @@ const DIAGNOSE_MS = 8_000
 /** The same while everything works, only not directly. */
 const DIAGNOSE_RELAYED_MS = 60_000
 
-const RELOAD = 'Reload the page; the text of this tab is kept.'
+const RELOAD = 'Reload the page; the text is saved on this device.'
 
-/** Warnings about the browser or the way the page is served, which last as long as the page. */
-const LIMITATIONS = new Set(['INSECURE_CONTEXT', 'STORAGE_UNAVAILABLE', 'WEBRTC_UNAVAILABLE'])
+/** Warnings about this browser or the way the page is served, which last as long as the page. */
+const LIMITATIONS = new Set(['INSECURE_CONTEXT', 'REFUSED', 'STORAGE_UNAVAILABLE', 'WEBRTC_UNAVAILABLE'])
+
+/** Milliseconds that a first visit waits for the relay's address before it opens the text without one. */
+const FIRST_LOOKUP_MS = 1_500
+
+/** Milliseconds that something may take to become durable before the page says that it is being saved. */
+const SAVING_MS = 400
+
+/** Milliseconds between a change and its being noted in the list of texts. */
+const NOTE_MS = 500
 
 /** Somebody in the room, as they describe themselves. */
 export interface Person extends Profile {
@@ -44,21 +55,28 @@ export interface Person extends Profile {
   readonly me: boolean
 }
 
-/** The objects behind the page, for the console and for tests: `window.vivim`. */
+/** The objects behind the page, for the console and for tests: `window.vivim`. All are undefined until they exist. */
 export interface Debug {
   node: NetworkNode | undefined
   room: Room | undefined
-  provider: VivimProvider | undefined
-  readonly ydoc: Y.Doc
+  service: CRDTSyncService | undefined
+  document: VivimDocument | undefined
+  readonly text: SharedText | undefined
 }
 
 /** See the module. */
 export class Session {
-  readonly ydoc = new Y.Doc()
-  readonly text = this.ydoc.getText('text')
-  readonly awareness = new Awareness(this.ydoc)
-  readonly debug: Debug = { node: undefined, room: undefined, provider: undefined, ydoc: this.ydoc }
+  readonly debug: Debug = {
+    node: undefined,
+    room: undefined,
+    service: undefined,
+    document: undefined,
+    get text() {
+      return this.document?.text('text')
+    },
+  }
 
+  #roomName: string
   #profile = loadProfile()
   #phase: Phase = 'starting'
   #relay: Relay | undefined
@@ -71,28 +89,43 @@ export class Session {
   #diagnosing = false
   #members: ReadonlyMap<string, PeerView> = new Map()
   #listeners = new Set<() => void>()
+  #documentListeners = new Set<(document: VivimDocument | undefined) => void>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #wasm: Promise<void> | undefined
+  #loaded = false
+  #storage: Storage = 'kept'
+  #savingSince: number | undefined
+  #noting: ReturnType<typeof setTimeout> | undefined
+  /** What was asked of the node and the document last; they change one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(readonly roomName: string) {
-    this.#introduce()
-    this.awareness.on('change', () => {
-      this.#settleColor()
-      this.#changed()
-    })
+  constructor(roomName: string) {
+    this.#roomName = roomName
     addEventListener('online', () => {
-      // A running node notices by itself; a page that was opened offline has none yet.
-      if (this.debug.node === undefined) void this.retry()
+      // A running node notices by itself; one without a relay has to be given it.
+      if (this.#phase === 'no-relay') void this.retry()
     })
+    addEventListener('pagehide', () => this.#note())
   }
 
   get profile(): Profile {
     return this.#profile
   }
 
-  /** Calls back after every change of what `view()` and `people()` return. */
+  /** The room that is open. */
+  get roomName(): string {
+    return this.#roomName
+  }
+
+  /** Calls back after every change of what the methods below return. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener)
+  }
+
+  /** Calls back with the document that is open: now, and whenever it is another. */
+  onDocument(listener: (document: VivimDocument | undefined) => void): void {
+    this.#documentListeners.add(listener)
+    listener(this.debug.document)
   }
 
   /** Starts, or starts again after a failure. Never rejects: what goes wrong is in the view. */
@@ -103,24 +136,63 @@ export class Session {
       (error: unknown) => error ?? new Error('unknown'),
     )
     this.#look()
-    const lookup = await findRelay(location)
-    if (!lookup.found) return this.#withoutRelay(lookup)
+    const looking = findRelay(location)
     const broken = await wasm
     if (broken !== undefined) {
       this.#wasm = undefined
       return this.#fail('wasm', broken, 'Try a current Firefox, Chrome or Safari, or reload the page.')
     }
     try {
-      await this.#run(lookup.relay)
+      let relay = rememberedRelay(location)
+      if (relay === undefined) {
+        const first = await Promise.race([looking, pause(FIRST_LOOKUP_MS)])
+        if (first?.found === true) relay = first.relay
+      }
+      await this.#inTurn(async () => {
+        await this.#close()
+        await this.#run(relay)
+      })
+      this.#heard(await looking)
     } catch (error) {
       this.#fail(code(error), error, RELOAD)
     }
   }
 
+  /** Opens another room in the place of this one. */
+  async visit(roomName: string): Promise<void> {
+    if (roomName === this.#roomName) return
+    this.#note()
+    this.#roomName = roomName
+    await this.#inTurn(async () => {
+      if (this.#roomName !== roomName) return // Another one was asked for meanwhile.
+      await this.#leaveRoom()
+      await this.#openRoom()
+    }).catch((error: unknown) => this.#fail(code(error), error, RELOAD))
+  }
+
+  /** The texts on this device. */
+  async rooms(): Promise<RoomEntry[]> {
+    this.#note()
+    const kept = (await this.debug.service?.listDocuments().catch(() => undefined)) ?? []
+    return listRooms(kept, readNotes(), this.#roomName)
+  }
+
+  /** Removes a text from this device; others keep theirs. Not the one that is open. */
+  async forget(roomName: string): Promise<void> {
+    if (roomName === this.#roomName) return
+    writeNote(roomName, undefined)
+    await this.debug.service?.deleteDocument(roomName)
+  }
+
+  /** The document has not taken what was typed. */
+  refused(error: unknown): void {
+    this.#limit('REFUSED', `The last change was taken back: ${error instanceof Error ? error.message : String(error)}.`)
+  }
+
   /** Looks for the relay again, now. */
   async retry(): Promise<void> {
     this.#diagnosedAt = -Infinity
-    if (this.debug.node === undefined) {
+    if (this.#phase === 'failed') {
       this.#phase = 'starting'
       this.#findings = []
       this.#changed()
@@ -141,22 +213,47 @@ export class Session {
 
   /** Everybody here, the writer first. */
   people(): Person[] {
+    const awareness = this.debug.document?.awareness
     const people: Person[] = []
-    for (const [clientId, state] of this.awareness.getStates()) {
-      const user: unknown = state['user']
-      people.push({ clientId, me: clientId === this.ydoc.clientID, ...describeUser(user, clientId) })
+    for (const [clientId, state] of this.#states()) {
+      people.push({ clientId, me: clientId === awareness?.clientID, ...describeUser(state['user'], clientId) })
     }
+    if (!people.some((person) => person.me)) people.push({ clientId: 0, me: true, ...this.#profile })
     return people.sort((a, b) => Number(b.me) - Number(a.me) || a.clientId - b.clientId)
+  }
+
+  /** Where the changes made here have got. */
+  keeping(): Keeping {
+    const nothing = { local: 0, durable: 0, unsynced: 0, stored: 0, peers: [] }
+    const receipts = this.#ask(({ document }) => document?.receipts()) ?? nothing
+    const { local, durable, unsynced } = receipts
+    const now = performance.now()
+    this.#savingSince = durable < local ? (this.#savingSince ?? now) : undefined
+    const nameOf = (peerId: string): string => this.#members.get(peerId)?.name ?? 'Someone'
+    const there = receipts.peers.filter((peer) => peer.open)
+    return describeKeeping({
+      loaded: this.#loaded,
+      storage: this.#storage,
+      saving: this.#savingSince !== undefined && now - this.#savingSince > SAVING_MS,
+      local,
+      unsynced,
+      with: there.filter((peer) => peer.applied >= local).map((peer) => nameOf(peer.peerId)),
+      storedBy: there.filter((peer) => peer.stored >= local).map((peer) => nameOf(peer.peerId)),
+      storedElsewhere: receipts.stored > 0,
+    })
+  }
+
+  #states(): Map<number, Record<string, unknown>> {
+    return this.#ask(({ document }) => document?.awareness.getStates()) ?? new Map()
   }
 
   /** The network now. */
   view(): NetworkView {
-    const { provider } = this.debug
     const connections = this.#ask(({ node }) => node?.getConnections()) ?? []
     const relayIds = new Set(this.#relay?.peerIds)
     const relay = best(connections.filter(({ peerId, relay }) => relay || relayIds.has(peerId)))
     const users = new Map<string, Profile>()
-    for (const [clientId, state] of this.awareness.getStates()) {
+    for (const [clientId, state] of this.#states()) {
       const peerId: unknown = state['peerId']
       if (typeof peerId === 'string') users.set(peerId, describeUser(state['user'], clientId))
     }
@@ -183,7 +280,7 @@ export class Session {
       phase: this.#phase,
       online: navigator.onLine,
       unreachable: this.#unreachable(),
-      synced: provider?.synced ?? false,
+      synced: this.debug.document?.synced ?? false,
       relay: { connected: relay !== undefined, rtt: relay?.rtt },
       peers: peers.sort((a, b) => (a.peerId < b.peerId ? -1 : 1)),
       findings: this.#findings,
@@ -208,15 +305,24 @@ export class Session {
     queueMicrotask(() => this.#fail(code(error), error, RELOAD))
   }
 
-  async #run(relay: Relay): Promise<void> {
+  // One after the other --------------------------------------------------------------------------
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** Opens everything; without a relay the node isn't started, and the document is this device's alone. */
+  async #run(relay: Relay | undefined): Promise<void> {
     this.#relay = relay
     const node = new NetworkNode({
       nodeType: 'client',
-      bootstrapPeers: [...relay.addresses],
+      bootstrapPeers: [...(relay?.addresses ?? [])],
       enableWebRTC: true,
       enableDHT: false, // The relay's room directory finds the others; this page looks nothing else up.
       enableGossipsub: true,
-      iceServers: [...relay.iceServers],
+      iceServers: [...(relay?.iceServers ?? [])],
     })
     this.debug.node = node
     for (const event of ['connection', 'status', 'peer:connect', 'peer:disconnect'] as const) {
@@ -227,17 +333,118 @@ export class Session {
       if (error.code === 'PANICKED') this.#crash(error)
       else console.warn(error)
     })
+    this.debug.service = new CRDTSyncService({ node })
+    this.#openDocument()
+    if (relay === undefined) return
     await node.start()
+    await this.#joinRoom()
+    this.#phase = 'running'
+    this.#changed()
+  }
+
+  async #openRoom(): Promise<void> {
+    this.#openDocument()
+    if (this.debug.node?.started === true) await this.#joinRoom()
+  }
+
+  /** Opens the document of this room from storage; the service exchanges it when it can. */
+  #openDocument(): void {
+    const { service } = this.debug
+    if (service === undefined) return
+    const document = service.createDocument(this.#roomName)
+    this.#loaded = false
+    this.#storage = typeof indexedDB === 'undefined' ? 'none' : 'kept'
+    const changed = (): void => this.#changed()
+    for (const event of ['status', 'receipts', 'synced', 'peers'] as const) document.on(event, changed)
+    document.on('awareness', () => {
+      this.#settleColor()
+      this.#changed()
+    })
+    document.on('storage', (event) => {
+      if (event.type === 'failed') this.#storage = 'failed'
+      if (event.type === 'recovered') this.#storage = 'kept'
+      if (event.type === 'deleted') this.#storage = 'deleted'
+      this.#changed()
+    })
+    const text = document.text('text')
+    const note = (): void => {
+      this.#noting ??= setTimeout(() => this.#note(), NOTE_MS)
+      this.#changed()
+    }
+    text.on('change', note)
+    text.on('lost', note)
+    void document.loaded.then(() => {
+      if (this.debug.document !== document) return
+      this.#loaded = true
+      note()
+    })
+    this.debug.document = document
+    this.#introduce()
+    for (const listener of this.#documentListeners) listener(document)
+    this.#changed()
+  }
+
+  async #joinRoom(): Promise<void> {
+    const { node } = this.debug
+    if (node === undefined) return
     // The others match a line of their picture with a name through this.
-    this.awareness.setLocalStateField('peerId', node.getPeerId())
-    const room = await node.joinRoom(this.roomName)
+    this.debug.document?.awareness.setLocalStateField('peerId', node.getPeerId())
+    const room = await node.joinRoom(this.#roomName)
     this.debug.room = room
     room.on('peers', () => this.#changed())
-    const provider = new VivimProvider(this.ydoc, { node, room, awareness: this.awareness })
-    provider.on('synced', () => this.#changed())
-    provider.on('connection-error', (error) => this.#fail(error.code, error, RELOAD))
-    this.debug.provider = provider
-    this.#phase = 'running'
+    this.#changed()
+  }
+
+  /** Closes the document, which is durable then, and leaves its room. */
+  async #leaveRoom(): Promise<void> {
+    const { service, document, room } = this.debug
+    this.debug.document = this.debug.room = undefined
+    for (const listener of this.#documentListeners) listener(undefined)
+    if (document !== undefined) await service?.destroyDocument(document.roomName)
+    await room?.leave()
+    this.#members = new Map()
+  }
+
+  /** Closes everything, if there is anything. */
+  async #close(): Promise<void> {
+    const { node, service } = this.debug
+    this.debug.node = this.debug.room = this.debug.service = this.debug.document = undefined
+    await service?.destroy()
+    await node?.stop()
+  }
+
+  /** Another relay: another node, and on it the same document. */
+  async #move(relay: Relay): Promise<void> {
+    // Where there is no storage, this is all there is of it.
+    const state = this.#storage === 'kept' ? undefined : this.debug.document?.encodeStateAsUpdate()
+    await this.#close()
+    this.#relayLostAt = performance.now()
+    const running = this.#run(relay)
+    if (state !== undefined) this.debug.document?.applyUpdate(state)
+    await running
+  }
+
+  /** What the page's server says of the relay. */
+  #heard(lookup: RelayLookup): void {
+    if (lookup.found) {
+      rememberRelay(lookup.relay)
+      if (this.#isElsewhere(lookup.relay)) {
+        void this.#inTurn(() => this.#move(lookup.relay)).catch((error: unknown) => this.#fail(code(error), error, RELOAD))
+      }
+    } else if (this.#relay === undefined) {
+      this.#withoutRelay(lookup)
+    }
+  }
+
+  /** Notes what this text is called, for the list. */
+  #note(): void {
+    clearTimeout(this.#noting)
+    this.#noting = undefined
+    const { document } = this.debug
+    if (document === undefined || !this.#loaded || this.#storage === 'deleted') return
+    const title = titleOf(document.text('text').toString())
+    const unsynced = this.#ask(() => document.unsynced) ?? 0
+    writeNote(this.#roomName, { title, unsynced, opened: Date.now() })
     this.#changed()
   }
 
@@ -304,13 +511,10 @@ export class Session {
     this.#diagnosedAt = performance.now()
     try {
       const { node } = this.debug
-      if (node === undefined) {
-        if (this.#phase === 'no-relay') await this.start()
-        return
-      }
       // The server first: if it answers again, the relay beside it does too, and is worth a try at once.
       const lookup = await findRelay(location)
-      if (lookup.found && this.#isElsewhere(lookup.relay)) return await this.#move(lookup.relay)
+      this.#heard(lookup)
+      if (node === undefined || this.#relay === undefined || this.debug.node !== node) return
       const [address] = this.#relay?.addresses ?? []
       if (lookup.found && this.#relayLostAt !== undefined && address !== undefined) {
         await node.connect(address).catch(() => undefined) // The doctor says why, better than this error.
@@ -331,26 +535,17 @@ export class Session {
     return !old.connected && relay.addresses.every((address) => !known.has(address)) && !peers.some(isReached)
   }
 
-  async #move(relay: Relay): Promise<void> {
-    const { node, provider } = this.debug
-    this.debug.node = this.debug.room = this.debug.provider = undefined
-    provider?.destroy()
-    await node?.stop()
-    this.#introduce()
-    this.#relayLostAt = performance.now()
-    await this.#run(relay)
-  }
-
   #introduce(): void {
     const { name, color } = this.#profile
-    this.awareness.setLocalStateField('user', { name, color, colorLight: `${color}33` })
+    this.#ask(({ document }) => document?.awareness.setLocalStateField('user', { name, color }))
+    this.#changed()
   }
 
   /** Two people of one colour can't be told apart: the one who came with the larger id takes another. */
   #settleColor(): void {
     const others = this.people().filter((person) => !person.me)
     const clash = others.some(
-      (person) => person.color === this.#profile.color && person.clientId < this.ydoc.clientID,
+      (person) => person.color === this.#profile.color && person.clientId < (this.debug.document?.awareness.clientID ?? 0),
     )
     if (!clash || others.length >= COLORS.length) return
     this.#profile = { ...this.#profile, color: freeColor(new Set(others.map((person) => person.color))) }
@@ -375,6 +570,10 @@ function isReached(peer: PeerView): boolean {
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
+}
+
+function pause(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds, undefined))
 }
 
 function code(error: unknown): string {

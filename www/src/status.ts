@@ -6,7 +6,7 @@ import type { NetworkView, PeerView } from './network.ts'
 export type State = 'connecting' | 'alone' | 'direct' | 'mixed' | 'relayed' | 'offline' | 'no-relay' | 'failed'
 
 /** How it should look. */
-export type Tone = 'busy' | 'good' | 'fair' | 'bad'
+export type Tone = 'busy' | 'good' | 'fair' | 'away' | 'bad'
 
 /** A status, short for the line and in full for whoever wants to know. */
 export interface Status {
@@ -65,17 +65,17 @@ function unreached(view: NetworkView): Status {
   if (!view.online) {
     return {
       state: 'offline',
-      tone: 'bad',
+      tone: 'away',
       text: 'Offline',
-      detail: 'Keep writing: it stays in this tab and goes to the others when you are back online.',
+      detail: 'Keep writing. It is saved on this device and reaches the others when you are back.',
     }
   }
   if (view.phase === 'no-relay' || (view.unreachable && !view.relay.connected)) {
     return {
       state: 'no-relay',
-      tone: 'bad',
-      text: 'No relay',
-      detail: 'Keep writing: it stays in this tab until the relay can be reached.',
+      tone: 'away',
+      text: 'Offline: no relay',
+      detail: 'Keep writing. It is saved on this device and reaches the others later.',
     }
   }
   if (view.phase === 'starting' || !view.relay.connected) {
