@@ -14,7 +14,7 @@ use vivim_proto::{
     wire::{Reader, WireError, put_bytes, put_uvarint},
 };
 
-use crate::limits::{MAX_DEVICE_ID, MAX_DEVICES};
+use crate::limits::{MAX_DEVICE_ID, MAX_DEVICES, MAX_OPENINGS};
 
 /// The devices of a document's client ids, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,13 +27,22 @@ pub struct Devices {
 struct State<'a> {
     #[serde(borrow, default)]
     device: Option<Cow<'a, str>>,
+    /// Its earlier openings.
+    #[serde(default)]
+    openings: Vec<u64>,
 }
 
 impl Devices {
     /// What an awareness state in JSON says of its client. True if that is news.
     pub fn learn_from_state(&mut self, client: ClientId, state: &str) -> bool {
         match serde_json::from_str(state) {
-            Ok(State { device: Some(device) }) => self.learn(client, &device),
+            Ok(State { device: Some(device), openings }) => {
+                let mut news = self.learn(client, &device);
+                for opening in openings.into_iter().take(MAX_OPENINGS) {
+                    news |= self.learn(ClientId::from_random(opening), &device);
+                }
+                news
+            }
             _ => false,
         }
     }
@@ -55,6 +64,12 @@ impl Devices {
             Some(device) => Cow::Borrowed(device),
             None => Cow::Owned(format!("client:{}", client.get())),
         }
+    }
+
+    /// The client ids of a device, as many as may be told.
+    pub(crate) fn openings(&self, device: &str) -> Vec<ClientId> {
+        let of_device = self.known.iter().filter(|(_, of)| &***of == device);
+        of_device.map(|(client, _)| ClientId::from_random(*client)).take(MAX_OPENINGS).collect()
     }
 
     /// The vector clock of a state vector in encoding V1.

@@ -97,6 +97,8 @@ pub struct OpenDocument<P> {
     pub(crate) is_behind: bool,
     /// Whose awareness states came from which peer, so that they go with it.
     owners: BTreeMap<u64, P>,
+    /// What the application says of this device, in JSON.
+    state: Option<String>,
     /// Peers that have asked for our awareness before.
     asked: BTreeSet<P>,
     pub(crate) resummarize_at: Option<Timestamp>,
@@ -125,6 +127,7 @@ impl<P: Peer> OpenDocument<P> {
             behind_since: None,
             is_behind: false,
             owners: BTreeMap::new(),
+            state: None,
             asked: BTreeSet::new(),
             resummarize_at: None,
             options,
@@ -280,8 +283,9 @@ impl<P: Peer> OpenDocument<P> {
         json: Option<&str>,
         now: Timestamp,
     ) -> Result<(), vivim_doc::awareness::StateError> {
-        let state = json.map(|json| with_device(json, &self.options.device));
+        let state = json.map(|json| with_device(json, &self.options.device, &[]));
         self.doc.awareness().set_local_state(state.as_deref(), now)?;
+        self.state = json.map(str::to_owned);
         self.presence();
         Ok(())
     }
@@ -328,17 +332,22 @@ impl<P: Peer> OpenDocument<P> {
         }
     }
 
-    /// A peer that asks again has forgotten our state, and takes it only with a newer clock.
+    /// Who comes hears which earlier openings were this device's. And a peer that asks again has
+    /// forgotten our state, and takes it only with a newer clock.
     pub(crate) fn renew_for(&mut self, peer: &P, now: Timestamp) {
         if self.asked.len() >= MAX_PEERS {
             self.asked.clear();
         }
-        if !self.asked.insert(peer.clone()) {
-            let state = self.doc.awareness().local_state().map(str::to_owned);
-            if let Some(state) = state {
-                // It was accepted before.
-                let _ = self.doc.awareness().set_local_state(Some(&state), now);
-            }
+        let Options { client, device, .. } = &self.options;
+        let mut earlier = self.devices.openings(device);
+        earlier.retain(|opening| opening != client);
+        if self.asked.insert(peer.clone()) && earlier.is_empty() {
+            return;
+        }
+        if let Some(state) = &self.state {
+            let full = with_device(state, device, &earlier);
+            // If it's too large with all of that, the state stays what it was.
+            let _ = self.doc.awareness().set_local_state(Some(&full), now);
         }
     }
 
@@ -408,8 +417,8 @@ impl<P: Peer> OpenDocument<P> {
     }
 }
 
-/// A state with the field `device`. What isn't an object gets none.
-fn with_device(json: &str, device: &str) -> String {
+/// A state with the field `device`, and `openings` if there are any. What isn't an object gets none.
+fn with_device(json: &str, device: &str, openings: &[ClientId]) -> String {
     let body = json.trim();
     let Some(fields) = body.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
         return json.to_owned();
@@ -417,7 +426,13 @@ fn with_device(json: &str, device: &str) -> String {
     let comma = if fields.trim().is_empty() { "" } else { "," };
     // The last of two fields of one name counts, so nobody is someone else by accident.
     let device = device.replace(['"', '\\'], "");
-    format!("{{{fields}{comma}\"device\":\"{device}\"}}")
+    let mut state = format!("{{{fields}{comma}\"device\":\"{device}\"");
+    if !openings.is_empty() {
+        let ids: Vec<String> = openings.iter().map(|client| client.get().to_string()).collect();
+        state.push_str(&format!(",\"openings\":[{}]", ids.join(",")));
+    }
+    state.push('}');
+    state
 }
 
 /// What a state vector lacks, in pieces that apply in this order; everything for `None`.

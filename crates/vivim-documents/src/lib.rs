@@ -26,6 +26,8 @@ pub mod file;
 mod journal;
 pub mod limits;
 mod local;
+#[cfg(all(feature = "native", not(target_arch = "wasm32")))]
+pub mod native;
 mod output;
 mod receipts;
 mod state;

@@ -23,6 +23,9 @@ pub const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Client ids whose device is remembered per document. Each opening of a document makes one.
 pub const MAX_DEVICES: usize = 1_024;
 
+/// Earlier openings of a device that are told to who comes: a kilobyte of awareness.
+pub const MAX_OPENINGS: usize = 64;
+
 /// Bytes of a device's id in awareness; ours have 32 hex digits.
 pub const MAX_DEVICE_ID: usize = 64;
 
@@ -66,3 +69,9 @@ pub const MAX_CONFLICT_PATH: usize = 512;
 
 /// How long changes have to wait for a peer that is there before the document's state says so.
 pub const BEHIND_AFTER: Duration = Duration::from_secs(1);
+
+/// Events of a native service that wait for a slow subscriber; then it misses the oldest.
+pub const SERVICE_EVENTS: usize = 4 * 1024;
+
+/// Documents that a native service has open.
+pub const MAX_DOCUMENTS: usize = 4 * 1024;

@@ -1,0 +1,185 @@
+//! The service natively: nodes that know nothing but a relay, each with an SQLite file.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+use std::{path::Path, time::Duration};
+
+use vivim_documents::{
+    SyncState,
+    native::{CrdtSyncService, Document},
+};
+use vivim_node::{Config, Multiaddr, Node, PeerId};
+use vivim_relay::Relay;
+use vivim_store::SqliteStore;
+
+/// No wait may hang a test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Place {
+    _relay: Relay,
+    address: Multiaddr,
+    data: tempfile::TempDir,
+}
+
+async fn place() -> Place {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(vivim_relay::Config::local(data.path())).await.unwrap();
+    let address = relay.ready().multiaddrs[0].to_string().parse().unwrap();
+    Place { _relay: relay, address, data }
+}
+
+struct Peer {
+    node: Node,
+    service: CrdtSyncService,
+    id: PeerId,
+}
+
+async fn start(relay: Option<&Multiaddr>, file: &Path, device: &str) -> Peer {
+    let store = SqliteStore::open(file).await.unwrap();
+    let (node, events, actor) = Node::new(Config::default().bootstrap(relay.cloned())).unwrap();
+    tokio::spawn(actor.run());
+    let (service, driver) = CrdtSyncService::new(node.clone(), events, store, device);
+    tokio::spawn(driver.run(drop));
+    Peer { id: node.peer_id(), node, service }
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+fn write(document: &Document, text: &str) {
+    document.edit(|doc| {
+        let end = doc.text_len("t").unwrap();
+        doc.text_insert("t", end, text).unwrap();
+    });
+}
+
+fn text(document: &Document) -> String {
+    document.read(|doc| doc.text("t").unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_edit_one_restarts_offline_from_its_file_and_they_merge() {
+    let place = place().await;
+    let file = place.data.path().join("ann.sqlite");
+    let ann = start(Some(&place.address), &file, "ann").await;
+    let bob = start(Some(&place.address), &place.data.path().join("bob.sqlite"), "bob").await;
+    let a = ann.service.create_document("garden").await.unwrap();
+    let b = bob.service.create_document("garden").await.unwrap();
+    write(&a, "ann;");
+    until("ann's edit at bob's", || text(&b) == "ann;").await;
+    write(&b, "bob;");
+    until("bob's edit at ann's", || text(&a) == "ann;bob;").await;
+    tokio::time::timeout(PATIENCE, ann.service.sync(&a, bob.id)).await.unwrap().unwrap();
+
+    // Receipts: applied at once, stored when it is durable there.
+    until("bob has stored ann's edit", || {
+        a.receipts().peers().any(|r| r.peer.0 == bob.id && r.applied == 1 && r.stored == 1)
+    })
+    .await;
+    assert_eq!(a.receipts().unsynced(), 0);
+    until("in step", || a.state() == SyncState::Synced).await;
+
+    a.flush().await.unwrap();
+    ann.service.destroy().await.unwrap();
+    ann.node.stop().await.unwrap();
+    write(&b, "more;");
+
+    // Offline: from the file alone.
+    let alone = start(None, &file, "ann").await;
+    let a = alone.service.create_document("garden").await.unwrap();
+    assert_eq!(text(&a), "ann;bob;");
+    write(&a, "offline;");
+    assert_eq!(a.receipts().unsynced(), 1);
+    alone.service.destroy().await.unwrap();
+    alone.node.stop().await.unwrap();
+
+    let again = start(Some(&place.address), &file, "ann").await;
+    let a = again.service.create_document("garden").await.unwrap();
+    until("they have merged", || {
+        let (a, b) = (text(&a), text(&b));
+        a == b && a.contains("offline;") && a.contains("more;")
+    })
+    .await;
+    until("the offline edit has reached bob", || a.receipts().unsynced() == 0).await;
+    let listed = again.service.list_documents().await.unwrap();
+    assert_eq!(listed.iter().map(|meta| meta.room.as_str()).collect::<Vec<_>>(), ["garden"]);
+    until("both know both devices", || {
+        let clock = b.vector_clock();
+        clock.len() == 2 && clock.get("ann") > 0 && clock.get("bob") > 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_none() {
+    const SMALL: usize = 299;
+    const LARGE: usize = 5 * 1024 * 1024;
+    let place = place().await;
+    let ann = start(Some(&place.address), &place.data.path().join("ann.sqlite"), "ann").await;
+    let bob = start(Some(&place.address), &place.data.path().join("bob.sqlite"), "bob").await;
+    let large = ann.service.create_document("large").await.unwrap();
+    let piece = "0123456789abcdef".repeat(1024);
+    for _ in 0..LARGE / piece.len() {
+        write(&large, &piece);
+    }
+    let mut small = Vec::new();
+    for number in 0..SMALL {
+        let document = ann.service.create_document(&format!("small-{number}")).await.unwrap();
+        write(&document, "small");
+        small.push(document);
+    }
+    // The large one is asked for first.
+    let large_there = bob.service.create_document("large").await.unwrap();
+    let mut there = Vec::new();
+    for number in 0..SMALL {
+        there.push(bob.service.create_document(&format!("small-{number}")).await.unwrap());
+    }
+    let mut large_was_through = None;
+    until("every small one is there", || {
+        let done = there.iter().filter(|document| text(document) == "small").count();
+        if large_was_through.is_none() && large_there.read(|doc| doc.text_len("t").unwrap()) as usize >= LARGE {
+            large_was_through = Some(done);
+        }
+        done == SMALL
+    })
+    .await;
+    println!("small ones there when the large one was through: {large_was_through:?}");
+    assert!(
+        large_was_through.is_none_or(|done| done > SMALL / 2),
+        "only {large_was_through:?} small ones were there before the large one"
+    );
+    until("the large one is there", || {
+        large_there.read(|doc| doc.text_len("t").unwrap()) as usize >= LARGE
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_goes_into_a_file_and_comes_back_from_it() {
+    let data = tempfile::tempdir().unwrap();
+    let ann = start(None, &data.path().join("ann.sqlite"), "ann").await;
+    let document = ann.service.open_document("letters", "notes").await.unwrap();
+    write(&document, "dear reader");
+    document.flush().await.unwrap();
+    let file = ann.service.export_document("letters").await.unwrap();
+    ann.service.delete_document("letters").await.unwrap();
+    assert_eq!(ann.service.list_documents().await.unwrap(), []);
+    let empty = ann.service.open_document("letters", "").await.unwrap();
+    assert_eq!(text(&empty), "");
+    let again = ann.service.import_document(file, None).await.unwrap();
+    assert_eq!(text(&again), "dear reader");
+    let copy = ann.service.open_document("copy", "").await.unwrap();
+    ann.service.merge_document(&again, &copy).unwrap();
+    assert_eq!(text(&copy), "dear reader");
+}
