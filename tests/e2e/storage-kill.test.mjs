@@ -20,6 +20,8 @@ const MAX_FLUSHES = 30
 /** Milliseconds by which a kill comes later, at most: it is to hit every moment of a write. */
 const MAX_DELAY_MS = 12
 const TIMEOUT_MS = 300_000
+/** Attempts to start the browser. */
+const LAUNCHES = 3
 
 /** A generator that a failure can be repeated with. @param {number} seed */
 function random(seed) {
@@ -27,6 +29,18 @@ function random(seed) {
   return (/** @type {number} */ below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** Chromium itself crashes now and then when it starts with a profile that was left like that. @param {string} profile */
+async function launch(profile) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await Chromium.launch('killed', { profile, bare: true })
+    } catch (error) {
+      if (attempt === LAUNCHES) throw error
+      console.log(`    the browser did not start: attempt ${attempt}`)
+    }
   }
 }
 
@@ -47,7 +61,7 @@ scenario(`a profile killed ${KILLS} times while it writes loses no edit whose fl
   let torn = 0
 
   for (let kill = 0; kill <= KILLS; kill++) {
-    const browser = await Chromium.launch('killed', { profile, bare: true })
+    const browser = await launch(profile)
     try {
       /** @type {() => void} */
       let enough = () => {}
