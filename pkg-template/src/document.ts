@@ -129,6 +129,8 @@ export class VivimDocument extends DocumentContent {
     call(() => raw.listen(event => {
       if (event.type === 'loaded') {
         this.#isLoaded = true
+        // Before anybody goes on: who sets a handler now has read what is told here.
+        super.deliver()
         onLoaded()
       } else {
         this.#onEvent(event)
