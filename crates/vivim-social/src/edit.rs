@@ -26,6 +26,26 @@ pub(crate) fn list(doc: &mut Doc, root: &str) -> Result<Vec<Value>, EditError> {
     }
 }
 
+/// The last entries of a root list as plain values.
+pub(crate) fn list_end(doc: &mut Doc, root: &str, count: usize) -> Result<Vec<Value>, EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    let entries = readable(doc.array_items(&list))?;
+    let end = entries.get(entries.len().saturating_sub(count)..).unwrap_or_default();
+    end.iter().map(|entry| doc.entry_value(entry)).collect()
+}
+
+/// The entries of this id in a root list as plain values, without a look at the others' content.
+pub(crate) fn find(doc: &mut Doc, root: &str, id: &str) -> Result<Vec<Value>, EditError> {
+    let list = doc.root(Kind::Array, root)?;
+    let mut found = Vec::new();
+    for entry in readable(doc.array_items(&list))? {
+        if is_text(doc, &entry, "id", id)? {
+            found.push(doc.entry_value(&entry)?);
+        }
+    }
+    Ok(found)
+}
+
 /// A root text.
 pub(crate) fn text(doc: &mut Doc, root: &str) -> Result<String, EditError> {
     let id = doc.root(Kind::Text, root)?;
@@ -100,7 +120,7 @@ pub(crate) fn item_fields(
 ) -> Result<(), EditError> {
     let list = doc.root(Kind::Array, root)?;
     for (at, entry) in places(doc, &list)? {
-        if field(doc, &entry, "id")? != Some(id.into()) {
+        if !is_text(doc, &entry, "id", id)? {
             continue;
         }
         match entry {
@@ -127,7 +147,7 @@ pub(crate) fn remove_items(
     for (at, entry) in places(doc, &list)?.into_iter().rev() {
         let mut is_meant = true;
         for (name, value) in with {
-            is_meant &= field(doc, &entry, name)? == Some((*value).into());
+            is_meant &= is_text(doc, &entry, name, value)?;
         }
         if is_meant {
             doc.array_delete(&list, at, 1)?;
@@ -199,14 +219,16 @@ fn places(doc: &Doc, list: &TypeId) -> Result<Vec<(u32, Entry)>, EditError> {
     Ok((0..).zip(doc.array_items(list)?).collect())
 }
 
-fn field(doc: &Doc, entry: &Entry, name: &str) -> Result<Option<Value>, EditError> {
-    match entry {
+/// Whether an entry of a list is a record in which a field is this text.
+fn is_text(doc: &Doc, entry: &Entry, name: &str, text: &str) -> Result<bool, EditError> {
+    let is_it = |value: &Value| matches!(value, Value::String(known) if known == text);
+    Ok(match entry {
         Entry::Type(Kind::Map, entity) => {
-            Ok(doc.entry_get(entity, name)?.and_then(|entry| entry.as_value().cloned()))
+            doc.entry_get(entity, name)?.as_ref().and_then(Entry::as_value).is_some_and(is_it)
         }
-        Entry::Value(Value::Map(fields)) => Ok(fields.get(name).cloned()),
-        _ => Ok(None),
-    }
+        Entry::Value(Value::Map(fields)) => fields.get(name).is_some_and(is_it),
+        _ => false,
+    })
 }
 
 fn write(doc: &mut Doc, entity: &TypeId, fields: &Record) -> Result<(), EditError> {

@@ -934,3 +934,34 @@ fn a_refusal_says_what_to_do() {
         assert!(refusal.contains(advice), "{op}: {refusal}");
     }
 }
+
+#[test]
+fn what_decides_about_rights_is_control_and_free_content_is_not() {
+    use vivim_social::{
+        Record,
+        rules::{
+            circle::CircleOp, friend::FriendOp, members::MembershipOp, members::Role, team::TeamOp,
+        },
+    };
+    let update = |role, profile| MembershipOp::Update {
+        member: did(MEMBER),
+        role,
+        flags: Default::default(),
+        profile,
+    };
+    let named = Record::new().with("displayName", "x");
+    for (is_control, judged) in [
+        (true, CircleOp::UpdateSettings(Record::new()).is_control()),
+        (true, CircleOp::Members(MembershipOp::Remove(did(MEMBER))).is_control()),
+        (true, CircleOp::Members(update(Some(Role::Admin), named.clone())).is_control()),
+        (false, CircleOp::Members(update(None, named)).is_control()),
+        (false, CircleOp::SetName("x".to_owned()).is_control()),
+        (false, CircleOp::AddPost(Record::new()).is_control()),
+        (true, FriendOp::Block(did(MEMBER)).is_control()),
+        (false, FriendOp::SetSettings(Record::new()).is_control()),
+        (true, TeamOp::RemoveChannel("x".to_owned()).is_control()),
+        (false, TeamOp::AddMessage(Record::new()).is_control()),
+    ] {
+        assert_eq!(judged, is_control);
+    }
+}

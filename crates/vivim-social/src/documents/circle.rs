@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
 
 use super::{
-    Document, content, grouped, id,
+    Document, Look, content, grouped, id, look,
     membership::{self, AVATAR, Layout, NAME},
     number, record, text, unknown, values,
 };
@@ -188,12 +188,13 @@ pub fn state(doc: &mut Doc, op: Option<&CircleOp>) -> Result<CircleState, EditEr
         max_members: super::max_members(&settings),
         ..CircleState::default()
     };
-    if matches!(
-        op,
-        None | Some(CircleOp::AddPost(_) | CircleOp::EditPost { .. } | CircleOp::RemovePost(_))
-    ) {
-        state.posts = super::authors(posts(doc)?, "authorId");
-    }
+    let of_posts = match op {
+        None => Look::All,
+        Some(CircleOp::AddPost(_)) => Look::Recent,
+        Some(CircleOp::EditPost { id, .. } | CircleOp::RemovePost(id)) => Look::Of(id),
+        Some(_) => Look::Nothing,
+    };
+    state.posts = super::authors(look(doc, "posts", POST, &of_posts)?, "authorId");
     if matches!(op, None | Some(CircleOp::AddContentRef(_) | CircleOp::RemoveContentRef { .. })) {
         let author = |record: &Record| (ref_key(record), record.text("addedBy").to_owned());
         state.content_refs = content_refs(doc)?.iter().map(author).collect::<Authors>();

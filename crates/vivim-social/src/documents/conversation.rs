@@ -4,7 +4,7 @@
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
 
 use super::{
-    Document, content, grouped, id,
+    Document, Look, content, grouped, id, look,
     membership::{self, AVATAR, Layout, NAME},
     number, record, text, unknown, values,
 };
@@ -161,39 +161,23 @@ impl Document for Conversation {
 
 /// What the rules need to know of a conversation: for one operation, or everything.
 pub fn state(doc: &mut Doc, op: Option<&ConversationOp>) -> Result<ConversationState, EditError> {
+    use ConversationOp as Op;
     let mut state = ConversationState { members: LAYOUT.read(doc)?, ..Default::default() };
-    let (mut has_messages, mut has_branches, mut has_annotations) = (false, false, false);
-    match op {
-        None => (has_messages, has_branches, has_annotations) = (true, true, true),
-        Some(
-            ConversationOp::AddMessage(_)
-            | ConversationOp::EditMessage { .. }
-            | ConversationOp::RemoveMessage(_),
-        ) => has_messages = true,
-        Some(
-            ConversationOp::AddBranch(_)
-            | ConversationOp::RemoveBranch(_)
-            | ConversationOp::UpdateBranch { .. },
-        ) => has_branches = true,
-        Some(ConversationOp::AddAnnotation(_)) => (has_messages, has_annotations) = (true, true),
-        Some(ConversationOp::RemoveAnnotation(_) | ConversationOp::ResolveAnnotation(_)) => {
-            has_annotations = true;
+    let (of_messages, of_annotations) = match op {
+        None => (Look::All, Look::All),
+        Some(Op::AddMessage(_)) => (Look::Recent, Look::Nothing),
+        Some(Op::EditMessage { id, .. } | Op::RemoveMessage(id)) => (Look::Of(id), Look::Nothing),
+        Some(Op::AddAnnotation(annotation)) => {
+            (Look::Of(annotation.text("targetMessageId")), Look::Recent)
         }
-        Some(
-            ConversationOp::DeleteMetadata(_)
-            | ConversationOp::Members(_)
-            | ConversationOp::SetMetadata(_)
-            | ConversationOp::SetTitle(_),
-        ) => {}
-    }
-    if has_messages {
-        state.messages = super::authors(messages(doc)?, "authorId");
-    }
-    if has_branches {
+        Some(Op::RemoveAnnotation(id) | Op::ResolveAnnotation(id)) => (Look::Nothing, Look::Of(id)),
+        Some(_) => (Look::Nothing, Look::Nothing),
+    };
+    state.messages = super::authors(look(doc, "messages", MESSAGE, &of_messages)?, "authorId");
+    let annotations = look(doc, "annotations", ANNOTATION, &of_annotations)?;
+    state.annotations = super::authors(annotations, "authorId");
+    if matches!(op, None | Some(Op::AddBranch(_) | Op::RemoveBranch(_) | Op::UpdateBranch { .. })) {
         state.branches = super::authors(branches(doc)?, "createdBy");
-    }
-    if has_annotations {
-        state.annotations = super::authors(annotations(doc)?, "authorId");
     }
     if matches!(op, None | Some(ConversationOp::SetMetadata(_))) {
         let own = match op {

@@ -4,7 +4,7 @@
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
 
 use super::{
-    Document, count, grouped, id,
+    Document, Look, count, grouped, id, look,
     membership::{self, AVATAR, Layout, METADATA, NAME},
     number, pairs, record, unknown, values,
 };
@@ -155,6 +155,7 @@ impl Document for Group {
 
 /// What the rules need to know of a group: for one operation, or everything.
 pub fn state(doc: &mut Doc, op: Option<&GroupOp>) -> Result<GroupState, EditError> {
+    use GroupOp as Op;
     let settings = super::settings_record(doc, SETTINGS)?;
     let mut state = GroupState {
         members: LAYOUT.read(doc)?,
@@ -168,12 +169,18 @@ pub fn state(doc: &mut Doc, op: Option<&GroupOp>) -> Result<GroupState, EditErro
         max_members: super::max_members(&settings),
         ..GroupState::default()
     };
-    if !matches!(op, Some(GroupOp::Members(_) | GroupOp::UpdateSettings(_))) {
-        state.posts = super::authors(bare_posts(doc)?, "authorDid");
-    }
-    if matches!(op, None | Some(GroupOp::AddComment(_) | GroupOp::RemoveComment(_))) {
-        state.comments = super::authors(comments(doc)?, "authorDid");
-    }
+    let (of_posts, of_comments) = match op {
+        None => (Look::All, Look::All),
+        Some(Op::AddPost(_)) => (Look::Recent, Look::Nothing),
+        Some(Op::EditPost { id, .. } | Op::Like(id) | Op::RemovePost(id) | Op::Unlike(id)) => {
+            (Look::Of(id), Look::Nothing)
+        }
+        Some(Op::AddComment(comment)) => (Look::Of(comment.text("postId")), Look::Recent),
+        Some(Op::RemoveComment(id)) => (Look::Nothing, Look::Of(id)),
+        Some(_) => (Look::Nothing, Look::Nothing),
+    };
+    state.posts = super::authors(look(doc, "posts", POST, &of_posts)?, "authorDid");
+    state.comments = super::authors(look(doc, "comments", COMMENT, &of_comments)?, "authorDid");
     Ok(state)
 }
 

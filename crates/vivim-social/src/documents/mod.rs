@@ -21,7 +21,7 @@ use vivim_doc::{Doc, EditError, Value};
 
 use crate::{
     edit,
-    limits::MAX_CONTENT,
+    limits::{MAX_CONTENT, RECENT},
     record::{Record, Schema, is_did, is_id},
     refusal::{Refusal, SocialError},
     rules::{Authors, By},
@@ -261,6 +261,34 @@ fn values(records: impl IntoIterator<Item = Record>) -> Value {
 fn number(count: usize) -> Value {
     // No document holds more than a float can count.
     Value::Number(count as f64)
+}
+
+/// Which records of a list are wanted.
+enum Look<'a> {
+    /// All.
+    All,
+    /// None.
+    Nothing,
+    /// Those of this id.
+    Of(&'a str),
+    /// The last, to see whether something is there already.
+    Recent,
+}
+
+/// Some records of a root list.
+fn look(
+    doc: &mut Doc,
+    root: &str,
+    schema: Schema,
+    look: &Look<'_>,
+) -> Result<Vec<Record>, EditError> {
+    let list = match look {
+        Look::All => edit::list(doc, root)?,
+        Look::Nothing => return Ok(Vec::new()),
+        Look::Of(id) => edit::find(doc, root, id)?,
+        Look::Recent => edit::list_end(doc, root, RECENT)?,
+    };
+    Ok(items(list, schema))
 }
 
 /// Who wrote each of some records.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
 
 use super::{
-    Document, content, count, did, grouped, id,
+    Document, Look, content, count, did, grouped, id, look,
     membership::{self, AVATAR, Layout, METADATA, NAME},
     number, pairs, record, unknown, values,
 };
@@ -212,18 +212,20 @@ pub fn state(doc: &mut Doc, op: Option<&TeamOp>) -> Result<TeamState, EditError>
         };
         state.channels.insert(id, channel);
     }
-    if matches!(
-        op,
-        None | Some(
-            TeamOp::AddMessage(_)
-                | TeamOp::EditMessage { .. }
-                | TeamOp::React { .. }
-                | TeamOp::RemoveMessage(_)
-                | TeamOp::Unreact { .. }
-        )
-    ) {
-        for message in messages(doc)? {
-            let channel = message.text("channelId").to_owned();
+    let of_messages = match op {
+        None => Look::All,
+        Some(TeamOp::AddMessage(_)) => Look::Recent,
+        Some(
+            TeamOp::EditMessage { id, .. }
+            | TeamOp::RemoveMessage(id)
+            | TeamOp::React { message: id, .. }
+            | TeamOp::Unreact { message: id, .. },
+        ) => Look::Of(id),
+        Some(_) => Look::Nothing,
+    };
+    for message in look(doc, "messages", MESSAGE, &of_messages)? {
+        let channel = message.text("channelId").to_owned();
+        if state.channels.contains_key(&channel) {
             let author = message.text("authorDid").to_owned();
             state.messages.insert(message.text("id").to_owned(), (author, channel));
         }
