@@ -173,6 +173,11 @@ impl<P: Peer> OpenDocument<P> {
         self.storage.told_loaded
     }
 
+    /// Whether the store has something to do at this moment.
+    pub fn is_storing(&self) -> bool {
+        self.storage.busy.is_some()
+    }
+
     /// Whether the storage fails at present.
     pub fn is_storage_failing(&self) -> bool {
         self.storage.failing

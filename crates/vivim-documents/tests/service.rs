@@ -148,7 +148,9 @@ async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_non
     let mut large_was_through = None;
     until("every small one is there", || {
         let done = there.iter().filter(|document| text(document) == "small").count();
-        if large_was_through.is_none() && large_there.read(|doc| doc.text_len("t").unwrap()) as usize >= LARGE {
+        if large_was_through.is_none()
+            && large_there.read(|doc| doc.text_len("t").unwrap()) as usize >= LARGE
+        {
             large_was_through = Some(done);
         }
         done == SMALL

@@ -48,6 +48,8 @@ struct Shared {
     /// The timer is to be set anew.
     news: Arc<Notify>,
     loaded: watch::Sender<bool>,
+    /// The store has nothing to do for it.
+    resting: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Document {
             born: Instant::now(),
             news: Arc::default(),
             loaded: watch::Sender::new(false),
+            resting: watch::Sender::new(false),
             machine: Mutex::new(Machine {
                 doc: OpenDocument::new(options, Timestamp::ZERO),
                 flushes: Vec::new(),
@@ -123,7 +126,10 @@ impl Document {
 
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let position = self.act(OpenDocument::close);
-        self.durable(position).await
+        let result = self.durable(position).await;
+        // The receipts are written with the names, behind the content. The sender lives here.
+        let _ = self.shared.resting.subscribe().wait_for(|resting| *resting).await;
+        result
     }
 
     async fn durable(&self, position: Position) -> Result<(), StoreError> {
@@ -307,6 +313,7 @@ impl Document {
                 }
             }
         }
+        self.shared.resting.send_replace(!machine.doc.is_storing());
         drop(machine);
         self.shared.news.notify_one();
     }
