@@ -39,6 +39,9 @@ impl Peer for Who {
     }
 }
 
+/// Somebody who waits until everything up to a position is durable.
+type Flush = (Position, oneshot::Sender<Result<(), StoreError>>);
+
 /// The document as the node's replicas and the bindings know it.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -53,7 +56,7 @@ pub(crate) struct Replica {
     news: RefCell<Vec<JsValue>>,
     is_telling: Cell<bool>,
     /// Who waits for what to be durable.
-    flushes: RefCell<Vec<(Position, oneshot::Sender<Result<(), StoreError>>)>>,
+    flushes: RefCell<Vec<Flush>>,
     /// When the timer that is set rings.
     alarm: Cell<Option<Timestamp>>,
     /// Whether the application wants the bytes of updates.
