@@ -1,5 +1,6 @@
 import { defineConfig } from 'vite'
 
+import { offline } from './vite/offline.ts'
 import { precompress } from './vite/precompress.ts'
 import { preloadEarly } from './vite/preload-early.ts'
 
@@ -20,5 +21,5 @@ export default defineConfig({
   optimizeDeps: { exclude: ['vivim-wasm'] },
   server: { proxy: { '/.well-known/vivim': relayHttp } },
   preview: { proxy: { '/.well-known/vivim': relayHttp } },
-  plugins: [preloadEarly(), precompress()],
+  plugins: [preloadEarly(), offline(), precompress()],
 })

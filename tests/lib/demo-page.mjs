@@ -108,6 +108,20 @@ export class DemoPage {
     await this.#chromium().page.press(EDITOR, keys)
   }
 
+  /** Types text into the editor where its cursor is. Chromium only. @param {string} text */
+  async insert(text) {
+    await this.#chromium().page.keyboard.insertText(text)
+  }
+
+  /** What the editor shows, line by line, without its placeholder. */
+  shown() {
+    return this.tab.evaluate(() =>
+      [...document.querySelectorAll('.cm-line')]
+        .map((line) => (line.querySelector('.cm-placeholder') === null ? (line.textContent ?? '') : ''))
+        .join('\n'),
+    )
+  }
+
   /** Opens the sheet below the text, on a narrow screen. */
   async openSheet() {
     await this.tab.evaluate(() => {
@@ -136,13 +150,6 @@ export class DemoPage {
   async reload() {
     await this.tab.evaluate(() => location.reload()).catch(() => undefined) // The page is gone before it answers.
     await this.tab.waitFor('the editor is there again', () => document.querySelector('[data-testid=editor]') !== null)
-  }
-
-  /** What the editor shows, line by line. */
-  shown() {
-    return this.tab.evaluate(() =>
-      [...document.querySelectorAll('.cm-line')].map((line) => line.textContent ?? '').join('\n'),
-    )
   }
 
   /** @param {string} text @param {number} [timeout] */

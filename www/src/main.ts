@@ -21,3 +21,11 @@ void session.start()
 // In their own chunk, which the HTML preloads: evaluating the editor must not delay the lines above.
 void import('./editor.ts').then(({ openEditor }) => openEditor(session))
 void import('./screen.ts').then(({ openScreen }) => openScreen(session))
+
+// When all else is there: the page is to be here the next time, too, whether its server can be reached or not.
+if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  addEventListener('load', () => {
+    // Refused where pages may keep nothing; the page works without.
+    navigator.serviceWorker.register('./offline.js').catch((error: unknown) => console.warn(error))
+  })
+}

@@ -47,7 +47,8 @@ export class RoomList {
 
   async #draw(): Promise<void> {
     const rooms = await this.session.rooms()
-    this.#list.replaceChildren(...rooms.map((room) => (room.room === this.#asking ? this.#question(room, rooms) : this.#row(room))))
+    const rows = rooms.map((room) => (room.room === this.#asking ? this.#question(room, rooms) : this.#row(room)))
+    this.#list.replaceChildren(...rows)
   }
 
   #row(entry: RoomEntry): HTMLLIElement {
@@ -55,7 +56,9 @@ export class RoomList {
     const name = element('span', { class: 'room-title' }, title === '' ? UNTITLED : title)
     const when = element('span', { class: 'room-when' }, current ? 'Open now' : describeOpened(opened, Date.now()))
     const link = element('a', { class: 'room-link', href: `#${encodeURIComponent(room)}`, title: room }, name, when)
-    if (unsynced > 0) link.append(element('span', { class: 'room-waiting', 'data-testid': 'room-unsynced' }, waiting(unsynced)))
+    if (unsynced > 0) {
+      link.append(element('span', { class: 'room-waiting', 'data-testid': 'room-unsynced' }, waiting(unsynced)))
+    }
     if (current) link.setAttribute('aria-current', 'page')
     link.addEventListener('click', () => this.#dialog.close())
     const forget = element('button', { class: 'room-forget', type: 'button', 'data-testid': 'room-forget' }, 'Remove')
@@ -70,21 +73,25 @@ export class RoomList {
   #question(entry: RoomEntry, rooms: readonly RoomEntry[]): HTMLLIElement {
     const { room, title, unsynced, current } = entry
     const name = title === '' ? UNTITLED : `“${title}”`
-    const loss = unsynced > 0 ? ` ${waiting(unsynced)}, and would be lost.` : ' Others who have it keep it.'
+    const changes = unsynced === 1 ? 'One change is' : `${unsynced.toLocaleString('en')} changes are`
+    const loss =
+      unsynced === 0 ? 'Others who have it keep it.' : `${changes} with nobody else and would be lost.`
     const keep = element('button', { class: 'button', type: 'button', 'data-answer': 'keep' }, 'Keep')
-    const remove = element('button', { class: 'button button-danger', type: 'button', 'data-testid': 'room-remove' }, 'Remove')
+    const remove = element('button', { class: 'button button-danger', type: 'button' }, 'Remove')
+    remove.dataset['testid'] = 'room-remove'
     keep.addEventListener('click', () => {
       this.#asking = undefined
       void this.#draw()
     })
     remove.addEventListener('click', () => {
       this.#asking = undefined
-      void this.#remove(room, current ? (rooms.find((other) => other.room !== room)?.room ?? randomRoomName()) : undefined)
+      const next = rooms.find((other) => other.room !== room)?.room ?? randomRoomName()
+      void this.#remove(room, current ? next : undefined)
     })
     return element(
       'li',
       { class: 'room room-question', 'data-testid': 'room', 'data-room': room },
-      element('p', {}, `Remove ${name} from this device?${loss}`),
+      element('p', {}, `Remove ${name} from this device? ${loss}`),
       element('span', { class: 'room-answers' }, keep, remove),
     )
   }

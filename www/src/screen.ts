@@ -87,9 +87,10 @@ function showStatus(status: Status, view: NetworkView, keeping: Keeping): void {
   line.dataset['tone'] = status.tone
   line.dataset['synced'] = String(view.synced)
   line.title = status.detail
-  // What still has to reach somebody is worth a word beside the state; that nothing has to isn't.
-  const waits = keeping.unsynced > 0 && status.tone !== 'busy' ? ` · ${keeping.unsynced} to send` : ''
-  setText(byId('status-text', HTMLElement), status.text + waits)
+  setText(byId('status-text', HTMLElement), status.text)
+  // Beside the state and not in it: nobody wants each letter announced.
+  const waits = keeping.unsynced > 0 && status.tone !== 'busy'
+  setText(byId('waits', HTMLElement), waits ? `${keeping.unsynced.toLocaleString('en')} to send` : '')
   setText(byId('status-detail', HTMLElement), status.detail)
 }
 

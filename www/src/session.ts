@@ -429,7 +429,7 @@ export class Session {
     if (lookup.found) {
       rememberRelay(lookup.relay)
       if (this.#isElsewhere(lookup.relay)) {
-        void this.#inTurn(() => this.#move(lookup.relay)).catch((error: unknown) => this.#fail(code(error), error, RELOAD))
+        this.#inTurn(() => this.#move(lookup.relay)).catch((error: unknown) => this.#fail(code(error), error, RELOAD))
       }
     } else if (this.#relay === undefined) {
       this.#withoutRelay(lookup)
@@ -544,9 +544,8 @@ export class Session {
   /** Two people of one colour can't be told apart: the one who came with the larger id takes another. */
   #settleColor(): void {
     const others = this.people().filter((person) => !person.me)
-    const clash = others.some(
-      (person) => person.color === this.#profile.color && person.clientId < (this.debug.document?.awareness.clientID ?? 0),
-    )
+    const mine = this.debug.document?.awareness.clientID ?? 0
+    const clash = others.some((person) => person.color === this.#profile.color && person.clientId < mine)
     if (!clash || others.length >= COLORS.length) return
     this.#profile = { ...this.#profile, color: freeColor(new Set(others.map((person) => person.color))) }
     this.#introduce()

@@ -92,7 +92,7 @@ function unreached(view: NetworkView): Status {
   return {
     state: 'alone',
     tone: 'good',
-    text: 'Ready, nobody else here',
+    text: 'Nobody else here',
     detail: 'Send the link to someone, or open it in another window.',
   }
 }
