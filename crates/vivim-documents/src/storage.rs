@@ -161,6 +161,8 @@ impl<P: Peer> OpenDocument<P> {
     /// The document was deleted from the store: from now on it lives in memory only.
     pub fn abandon(&mut self) {
         self.options.stored = false;
+        // Nobody has anything to wait for.
+        self.outputs.push_back(Output::Durable(self.journal.position()));
     }
 
     /// Changes, of others too, that are not durable here yet.
