@@ -5,6 +5,7 @@ import type { RawEvent, RawHandler, RawNode, RawRoom } from '../wasm/vivim_wasm.
 import { VivimDocument } from './document.js'
 import { Emitter } from './emitter.js'
 import { report, toVivimError, VivimError } from './errors.js'
+import { markKept, wasEvicted } from './eviction.js'
 import type { Place } from './place.js'
 import { missing, watch, type Lifecycle } from './platform.js'
 import { Room } from './room.js'
@@ -62,6 +63,8 @@ export class NodeCore implements Lifecycle {
     this.raw = raw
     this.database = database
     this.#wanted = wanted
+    // Before anything opens the database, which would make a new one.
+    if (database !== undefined) this.#checkEviction(database)
   }
 
   get status(): NodeStatus {
@@ -142,7 +145,20 @@ export class NodeCore implements Lifecycle {
 
   /** Asks the browser, once, not to evict what is stored; whether it has agreed. */
   persist(): Promise<boolean> {
+    if (this.#persisted === undefined && this.database !== undefined) markKept(this.database)
     return (this.#persisted ??= callAsync(() => this.raw.persist()).catch(() => false))
+  }
+
+  /** Says so when the browser has deleted what was kept. */
+  #checkEviction(database: string): void {
+    wasEvicted(database).then(lost => {
+      if (!lost) return
+      this.events.emit('warning', {
+        code: 'STORAGE_EVICTED',
+        message: 'the browser has deleted the documents that were kept on this device; they come back from other ' +
+          'peers, but what nobody else had is lost. Ask for persistent storage and install the page to make it rarer',
+      })
+    }, () => undefined)
   }
 
   /** The answer of {@link persist}; undefined while nothing was stored. */

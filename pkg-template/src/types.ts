@@ -114,6 +114,7 @@ export interface Warning {
     | 'RELAY_UNREACHABLE'
     | 'RESERVATION_REFUSED'
     | 'ROOM_REFUSED'
+    | 'STORAGE_EVICTED'
     | 'STORAGE_UNAVAILABLE'
     | 'SYNC_PROTOCOL'
     | 'UPGRADE_FAILED'

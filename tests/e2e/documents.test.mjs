@@ -266,3 +266,29 @@ scenario('a profile opens a document again and again and stays small', async (sc
   }, name)
   assert.ok(stored <= 2 * state, `${stored} bytes stored for ${state}`)
 })
+
+scenario('a page is told when the browser has deleted what was kept', async (scope) => {
+  const [{ origin }, ada] = await Promise.all([site(scope), scope.chromium('ada')])
+  const name = newRoom()
+  const tab = await open(ada, origin)
+  await ask(tab, 'create', name)
+  await ask(tab, 'append', name, 'kept')
+  await ask(tab, 'flush', name)
+  // Nothing is said of what is still there.
+  await reload(tab, origin)
+  await ask(tab, 'create', name)
+  assert.deepEqual(await ask(tab, 'of', 'warning'), [])
+  await tab.goto(`${origin}/?other`)
+  await tab.waitFor('the page is ready', () => 'peer' in window)
+  await tab.evaluate(async () => {
+    for (const { name = '' } of await indexedDB.databases()) {
+      await new Promise((resolve, reject) => {
+        const deleting = indexedDB.deleteDatabase(name)
+        deleting.onsuccess = resolve
+        deleting.onerror = reject
+      })
+    }
+  })
+  await ready(tab)
+  await tab.waitFor('the warning', () => window.peer.of('warning').some((/** @type {any} */ w) => w.code === 'STORAGE_EVICTED'))
+})

@@ -15,6 +15,7 @@ export class Documents {
   async open({ relay, start = true, config = {} } = {}) {
     await init()
     this.node = new NetworkNode({ bootstrapPeers: relay ? [relay] : [], iceServers: [], ...config })
+    this.node.on('warning', (/** @type {any} */ detail) => this.heard.push({ event: 'warning', detail }))
     this.service = new CRDTSyncService({ node: this.node })
     const events = ['sync:state', 'sync:status', 'sync:peers', 'connection:status', 'document:conflict', 'storage:error']
     for (const event of events) this.service.on(event, (/** @type {any} */ detail) => this.heard.push({ event, detail }))
