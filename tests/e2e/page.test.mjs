@@ -167,10 +167,10 @@ async function apart(scope) {
   const [relay, ada, bob] = await Promise.all([scope.relay(), scope.chromium('ada'), scope.chromium('bob')])
   const body = JSON.stringify({ multiaddrs: [relay.address], stun: relay.ready?.stun })
   const wellKnown = { type: 'application/json', body }
-  const site = await scope.open(
-    serve({ folders: { '/': PAGE_DIST }, answers: { '/.well-known/vivim': wellKnown } }),
-  )
-  return { relay, ada, bob, origin: site.origin, room: newRoom() }
+  /** @type {Record<string, typeof wellKnown>} */
+  const answers = { '/.well-known/vivim': wellKnown }
+  const site = await scope.open(serve({ folders: { '/': PAGE_DIST }, answers }))
+  return { relay, ada, bob, origin: site.origin, answers, room: newRoom() }
 }
 
 scenario('a text is there after a reload without a relay, its unsynced changes are counted and reach others later', async (scope) => {
@@ -293,6 +293,29 @@ scenario('the page itself opens again when its own server, the relay, has gone, 
   // Everything as before when the server is back.
   await relay.start()
   await a.reaches(['alone'], 45_000)
+})
+
+scenario('a text goes on over a relay that is named only later, and over another one after it', async (scope) => {
+  const { ada, bob, relay, room, origin, answers } = await apart(scope)
+  const named = answers['/.well-known/vivim']
+  delete answers['/.well-known/vivim']
+  const a = await DemoPage.open(ada, origin, room)
+  await a.write('before any relay ')
+  await a.reaches(['no-relay'])
+
+  answers['/.well-known/vivim'] = named
+  const b = await DemoPage.open(bob, origin, room)
+  await b.has('before any relay ', 30_000)
+  // Another relay in its place: nobody has the address any more that the pages know.
+  await relay.end()
+  await b.close()
+  const other = await scope.relay()
+  answers['/.well-known/vivim'] = { ...named, body: JSON.stringify({ multiaddrs: [other.address] }) }
+  await until('the relay is found', async () => (await a.connections()).some(({ relay }) => relay), { timeout: 45_000 })
+  await a.write('after it ')
+  const again = await DemoPage.open(bob, origin, room)
+  const text = await converge([a, again], (text) => text.includes('after it '), 45_000)
+  assert.equal(await a.shown(), text)
 })
 
 scenario('two who edit, undo and redo at random see what their documents hold, and the same', async (scope) => {

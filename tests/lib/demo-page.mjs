@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { ChromiumTab } from './chromium.mjs'
 import { until } from './wait.mjs'
 
-/** A connection as the page's node lists it. @typedef {{ peerId: string, remoteAddr: string, transport: string, direct: boolean, bytesSent: number, bytesReceived: number, rtt?: number }} Connection */
+/** A connection as the page's node lists it. @typedef {{ peerId: string, remoteAddr: string, transport: string, direct: boolean, relay: boolean, bytesSent: number, bytesReceived: number, rtt?: number }} Connection */
 
 const EDITOR = '[data-testid=editor]'
 
@@ -187,7 +187,7 @@ export class DemoPage {
 
   /** @returns {Promise<Connection[]>} */
   connections() {
-    return this.tab.evaluate(() => window.vivim.node.getConnections().map((/** @type {any} */ entry) => ({ ...entry })))
+    return this.tab.evaluate(() => (window.vivim.node?.getConnections() ?? []).map((/** @type {any} */ entry) => ({ ...entry })))
   }
 
   /** Peer ids of the room's other members. @returns {Promise<string[]>} */

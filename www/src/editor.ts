@@ -8,9 +8,10 @@ import type { DecorationSet, ViewUpdate } from '@codemirror/view'
 import type { VivimDocument } from 'vivim-wasm'
 
 import { cursors } from './cursors.ts'
+import { difference, plain } from './delta.ts'
 import { byId } from './dom.ts'
 import type { Session } from './session.ts'
-import { difference, plain, sharedText } from './shared-text.ts'
+import { sharedText } from './shared-text.ts'
 
 /**
  * Puts the editor on the page. It takes what is typed from the first moment; what was there already follows when the

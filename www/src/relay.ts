@@ -28,14 +28,18 @@ const RELAY_KEY = 'vivim.relay'
 /** Milliseconds. A server that takes longer to name its relay counts as unreachable. */
 const LOOKUP_TIMEOUT_MS = 8_000
 
-/** Finds the relay: `?relay=<multiaddr>` (repeatable) wins over what the page's server says. */
-export async function findRelay(page: Location): Promise<RelayLookup> {
+/**
+ * Finds the relay: `?relay=<multiaddr>` (repeatable) wins over what the page's server says. The first time its answer
+ * may be the one that the HTML preloads; `again` is for whoever knows that what it said before doesn't help.
+ */
+export async function findRelay(page: Location, again = false): Promise<RelayLookup> {
   const given = new URLSearchParams(page.search).getAll('relay').filter((address) => address !== '')
   if (given.length > 0) return fromAnswer({ multiaddrs: given }, page, 'the address bar')
 
   let response: Response
   try {
-    response = await fetch(WELL_KNOWN, { signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS) })
+    const cache = again ? 'no-store' : 'default'
+    response = await fetch(WELL_KNOWN, { cache, signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS) })
   } catch (error) {
     return { found: false, reason: 'unreachable', detail: message(error) }
   }

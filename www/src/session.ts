@@ -512,7 +512,7 @@ export class Session {
     try {
       const { node } = this.debug
       // The server first: if it answers again, the relay beside it does too, and is worth a try at once.
-      const lookup = await findRelay(location)
+      const lookup = await findRelay(location, true)
       this.#heard(lookup)
       if (node === undefined || this.#relay === undefined || this.debug.node !== node) return
       const [address] = this.#relay?.addresses ?? []

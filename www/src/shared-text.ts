@@ -8,13 +8,12 @@
  */
 
 import { Annotation, EditorSelection } from '@codemirror/state'
-import type { ChangeSpec, Extension, Transaction, TransactionSpec } from '@codemirror/state'
+import type { Extension, Transaction, TransactionSpec } from '@codemirror/state'
 import { EditorView, keymap, ViewPlugin } from '@codemirror/view'
 import type { ViewUpdate } from '@codemirror/view'
-import type { SharedText, TextChange, TextDelta, UndoManager, VivimDocument } from 'vivim-wasm'
+import type { SharedText, TextChange, UndoManager, VivimDocument } from 'vivim-wasm'
 
-/** What stands in the editor for a value in the text that isn't text, such as another program's picture. */
-const OBJECT = '\ufffc'
+import { difference, plain, toChanges } from './delta.ts'
 
 /** Of transactions that only show what is in the document already. */
 const fromDocument = Annotation.define<true>()
@@ -45,43 +44,6 @@ export function sharedText(document: VivimDocument, text: SharedText, onRefused:
       },
     }),
   ]
-}
-
-/** A delta from nothing as a string in which every position is the shared text's. */
-export function plain(delta: TextDelta): string {
-  return delta.map((op) => ('insert' in op ? inserted(op.insert) : '')).join('')
-}
-
-/** A change of a shared text as changes of an editor's. */
-export function toChanges(delta: TextDelta): ChangeSpec[] {
-  const changes: ChangeSpec[] = []
-  let at = 0
-  for (const op of delta) {
-    if ('retain' in op) {
-      at += op.retain
-    } else if ('delete' in op) {
-      changes.push({ from: at, to: at + op.delete })
-      at += op.delete
-    } else {
-      changes.push({ from: at, insert: inserted(op.insert) })
-    }
-  }
-  return changes
-}
-
-/** The one change that makes `after` of `before`; undefined if they are equal. */
-export function difference(before: string, after: string): { from: number; to: number; insert: string } | undefined {
-  if (before === after) return undefined
-  const shorter = Math.min(before.length, after.length)
-  let start = 0
-  while (start < shorter && before[start] === after[start]) start += 1
-  let end = 0
-  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1
-  return { from: start, to: before.length - end, insert: after.slice(start, after.length - end) }
-}
-
-function inserted(what: unknown): string {
-  return typeof what === 'string' ? what : OBJECT
 }
 
 class Binding {

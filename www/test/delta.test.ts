@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { EditorState } from '@codemirror/state'
-import type { TextDelta } from 'vivim-wasm'
 
-import { difference, plain, toChanges } from '../src/shared-text.ts'
+import { difference, plain, toChanges } from '../src/delta.ts'
+import type { Delta } from '../src/delta.ts'
 
-function applied(before: string, delta: TextDelta): string {
+function applied(before: string, delta: Delta): string {
   const state = EditorState.create({ doc: before, extensions: EditorState.lineSeparator.of('\n') })
   return state.update({ changes: toChanges(delta) }).state.sliceDoc()
 }
@@ -24,7 +24,7 @@ test('lengths are UTF-16 code units, and other ends of lines count as what they 
 })
 
 test('a value that is no text takes one place', () => {
-  const delta: TextDelta = [{ insert: 'a' }, { insert: { image: 'x' } }, { insert: 'b', attributes: { bold: true } }]
+  const delta: Delta = [{ insert: 'a' }, { insert: { image: 'x' } }, { insert: 'b' }]
   assert.equal(plain(delta).length, 3)
   assert.equal(applied('xy', [{ retain: 1 }, { insert: { image: 'x' } }]).length, 3)
 })
