@@ -39,3 +39,15 @@ fn elements_and_texts_are_inserted_read_and_deleted() {
     assert_eq!(doc.xml_delete(&p, 1, 1), error);
     assert_eq!(doc.array_len(&p), Err(EditError::WrongKind));
 }
+
+#[test]
+fn a_plain_text_among_the_children_is_written_as_its_text() {
+    let mut ours = doc(1);
+    let list = ours.root(Kind::Array, "x").unwrap();
+    let text = ours.array_insert_type(&list, 0, Kind::Text).unwrap();
+    ours.text_insert_at(&text, 0, "e👋f").unwrap();
+    let mut theirs = doc(2);
+    theirs.apply_update(&ours.encode_state_as_update(None).unwrap()).unwrap();
+    let fragment = theirs.root(Kind::XmlFragment, "x").unwrap();
+    assert_eq!(theirs.xml_string(&fragment).unwrap(), "e👋f");
+}
