@@ -22,9 +22,10 @@ const WASM_TEST_TIMEOUT: &str = "120";
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Unit and property tests of the crates, doc tests, and the tests of the page's own code.
+    /// Unit and property tests of the crates, and doc tests.
     Unit,
-    /// `wasm-tests` in headless Chromium, and the npm package's own tests in Node.
+    /// `wasm-tests` in headless Chromium; the tests of the npm package and of the page's own code in
+    /// Node.
     Wasm,
     /// Two browsers, the real relay, the real page.
     E2e,
@@ -97,8 +98,7 @@ fn unit(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
     let native =
         run.args(selection).args(flags(&NATIVE_PACKAGES)).args(filter).remedy(remedy).run();
     let docs = if filter.is_none() { doc_tests(cx) } else { Ok(()) };
-    let page = page_tests(cx);
-    native.and(docs).and(page)
+    native.and(docs)
 }
 
 /// The examples in the docs of the libraries.
@@ -116,18 +116,23 @@ fn flags<'a>(packages: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     packages.iter().flat_map(|name| ["--package", name])
 }
 
-/// The tests of the page's own code, which need neither a browser nor the package.
+/// The tests of the page's own code, which need no browser, but the types of the package.
 fn page_tests(cx: &Context) -> Result<(), Failure> {
     if !cx.path("www/test").is_dir() {
         return Ok(());
     }
+    let tarball = pack::tarball(cx)?;
     npm::check_node(cx)?;
     npm::ready(cx, "www")?;
-    Run::new("npm")
-        .args(["run", "--silent", "test"])
-        .dir(cx.path("www"))
-        .remedy("The failing tests of www/test are named above.")
-        .run()
+    for script in ["link-package", "test"] {
+        Run::new("npm")
+            .args(["run", "--silent", script])
+            .dir(cx.path("www"))
+            .env("VIVIM_WASM_TARBALL", &tarball)
+            .remedy("The failing tests of www/test are named above.")
+            .run()?;
+    }
+    Ok(())
 }
 
 fn wasm(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
@@ -146,8 +151,12 @@ fn wasm(cx: &Context, filter: Option<&str>) -> Result<(), Failure> {
         Some(filter) => run.args(["--", filter]).run(),
         None => run.run(),
     };
-    let package = if filter.is_none() { package_tests(cx) } else { Ok(()) };
-    browser.and(package)
+    if filter.is_some() {
+        return browser;
+    }
+    let package = package_tests(cx);
+    let page = page_tests(cx);
+    browser.and(package).and(page)
 }
 
 /// The npm package's own tests: its types, and what it does in Node.
