@@ -124,7 +124,7 @@ async function offline(scope, look) {
   await ada.append('\nIf it rains: at my place.\n')
   await until('the next change is one of its own', async () => (await ada.keeping()).unsynced >= 1)
   await ada.append('I bring lemonade.\n')
-  await ada.says('people', /^\d+ changes? not yet with anybody$/)
+  await ada.says('people', /^2 changes not yet with anybody$/)
   await ada.saved()
   await ada.says('device', /^Saved on this device$/)
   await take(ada, look, 'offline-after-reload')

@@ -42,6 +42,7 @@ export class RoomList {
     this.#asking = undefined
     void this.#draw().then(() => {
       if (!this.#dialog.open) this.#dialog.showModal()
+      this.#dialog.focus() // Rather than its first button, which closes it.
     })
   }
 

@@ -38,7 +38,10 @@ const DIAGNOSE_RELAYED_MS = 60_000
 const RELOAD = 'Reload the page; the text is saved on this device.'
 
 /** Warnings about this browser or the way the page is served, which last as long as the page. */
-const LIMITATIONS = new Set(['INSECURE_CONTEXT', 'REFUSED', 'STORAGE_UNAVAILABLE', 'WEBRTC_UNAVAILABLE'])
+const LIMITATIONS = new Set([
+  ...['INSECURE_CONTEXT', 'WEBRTC_UNAVAILABLE', 'STORAGE_UNAVAILABLE', 'STORAGE_EVICTED'],
+  ...['REFUSED', 'DAMAGED'], // Of this page's own.
+])
 
 /** Milliseconds that a first visit waits for the relay's address before it opens the text without one. */
 const FIRST_LOOKUP_MS = 1_500
@@ -364,6 +367,9 @@ export class Session {
       if (event.type === 'failed') this.#storage = 'failed'
       if (event.type === 'recovered') this.#storage = 'kept'
       if (event.type === 'deleted') this.#storage = 'deleted'
+      if (event.type === 'damaged') {
+        this.#limit('DAMAGED', 'a part of this text could not be read here; whoever else has it is asked for it')
+      }
       this.#changed()
     })
     const text = document.text('text')
