@@ -292,7 +292,7 @@ impl Judge<'_> {
     fn check_order(&self, block: &Block<'_>, state: u32) -> Result<(), Invalid> {
         let Place::Beside(left, Some(right)) = block.place else { return Ok(()) };
         let known = (state > block.id.clock).then(|| Id { clock: state - 1, ..block.id });
-        let Some(left) = known.or(left) else { return Ok(()) };
+        let Some(left) = known.or(left) else { return self.check_first(right) };
         if left.client != right.client || left.clock < right.clock {
             return Ok(());
         }
@@ -307,6 +307,17 @@ impl Judge<'_> {
             id.clock = run.start - 1;
         }
         Ok(())
+    }
+
+    /// What is written before all else is written before a unit that has nothing on its left, and not
+    /// before one that was itself written right after another.
+    fn check_first(&self, right: Id) -> Result<(), Invalid> {
+        match self.history.run(right) {
+            Some((run, _)) if run.scope != VOID && (run.start < right.clock || run.continues) => {
+                Err(Invalid::Inconsistent)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A block may begin with units that are known, if it says of them what is known: the engine

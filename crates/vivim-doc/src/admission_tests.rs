@@ -99,3 +99,25 @@ fn two_clients_that_wait_for_each_other_in_turn_are_followed() {
     assert!(admitted.later.is_none());
     assert_eq!((history.state(1), history.state(2)), (50, 50));
 }
+
+#[test]
+fn what_claims_to_be_first_and_in_the_middle_is_refused() {
+    for (right, good) in [(0, true), (1, false), (2, false), (3, false), (4, true)] {
+        let mut doc = Doc::new(ClientId::from_random(1));
+        doc.text_insert("t", 0, "abc").unwrap();
+        doc.text_insert("t", 3, "d").unwrap();
+        doc.text_insert("t", 0, "e").unwrap();
+        let mut history = History::default();
+        admit(&mut history, &doc.encode_state_as_update(None).unwrap()).unwrap();
+        let update = [1, 1, 2, 0, 0x44, 1, right, 1, b'x', 0];
+        assert_eq!(admit(&mut history, &update).is_ok(), good, "{right}");
+    }
+}
+
+#[test]
+fn what_was_written_before_forgotten_content_is_no_contradiction() {
+    let mut history = History::default();
+    // Three units of client 1 that were collected, and a block of client 2 before the second.
+    admit(&mut history, &[1, 1, 1, 0, 0, 3, 0]).unwrap();
+    assert!(admit(&mut history, &[1, 1, 2, 0, 0x44, 1, 1, 1, b'x', 0]).is_ok());
+}
