@@ -200,10 +200,10 @@ impl Judge<'_> {
                 return Ok(());
             }
             let scope = self.scope(&block, queue.number)?;
-            self.check_order(&block, state)?;
+            let is_ordered = self.is_ordered(&block, state)?;
             self.check_known_part(block.id, state, scope)?;
             self.add(queue.number, &block, state, end, scope);
-            queue.admit(&block, scope);
+            queue.admit(&block, scope, is_ordered);
             queue.blocks.pop_front();
         }
         Ok(())
@@ -286,27 +286,34 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether what is left of a block is left of what is right of it, as far as is known.
+    ///
     /// Units that were written one after the other may be one item in the engine, whose order is
     /// that of their clocks. What claims to be right of a later and left of an earlier one would be
-    /// put where the item happens to be split: elsewhere in each replica.
-    fn check_order(&self, block: &Block<'_>, state: u32) -> Result<(), Invalid> {
-        let Place::Beside(left, Some(right)) = block.place else { return Ok(()) };
+    /// put where the item happens to be split: elsewhere in each replica. The engine's own undo (and
+    /// Yjs') writes such blocks when it brings back what was in something that was deleted, so they
+    /// aren't refused: they are taken as being right of the one, and of the other nothing is said.
+    fn is_ordered(&self, block: &Block<'_>, state: u32) -> Result<bool, Invalid> {
+        let Place::Beside(left, Some(right)) = block.place else { return Ok(true) };
         let known = (state > block.id.clock).then(|| Id { clock: state - 1, ..block.id });
-        let Some(left) = known.or(left) else { return self.check_first(right) };
+        let Some(left) = known.or(left) else {
+            self.check_first(right)?;
+            return Ok(true);
+        };
         if left.client != right.client || left.clock < right.clock {
-            return Ok(());
+            return Ok(true);
         }
         let mut id = left;
         while let Some((run, _)) = self.history.run(id) {
             if run.start <= right.clock {
-                return Err(Invalid::Inconsistent);
+                return Ok(false);
             }
             if !run.continues {
                 break;
             }
             id.clock = run.start - 1;
         }
-        Ok(())
+        Ok(left != right)
     }
 
     /// What is written before all else is written before a unit that has nothing on its left, and not
@@ -371,13 +378,17 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn admit(&mut self, block: &Block<'a>, scope: Scope) {
+    fn admit(&mut self, block: &Block<'a>, scope: Scope, is_ordered: bool) {
         self.first.get_or_insert(block.id.clock);
         self.admitted += 1;
         if scope == VOID {
             // The engine would come to the same, but by ways that are less travelled.
             self.bytes.push(0);
             put_uvarint(&mut self.bytes, block.len.into());
+        } else if let (false, Some((info, head, tail))) = (is_ordered, block.without_right()) {
+            self.bytes.push(info);
+            self.bytes.extend_from_slice(head);
+            self.bytes.extend_from_slice(tail);
         } else {
             self.bytes.extend_from_slice(block.bytes);
         }

@@ -121,3 +121,29 @@ fn what_was_written_before_forgotten_content_is_no_contradiction() {
     admit(&mut history, &[1, 1, 1, 0, 0, 3, 0]).unwrap();
     assert!(admit(&mut history, &[1, 1, 2, 0, 0x44, 1, 1, 1, b'x', 0]).is_ok());
 }
+
+#[test]
+fn a_block_right_of_a_later_and_left_of_an_earlier_unit_is_taken_as_right_of_the_later() {
+    // What undo writes: replicas whose items are split otherwise must put it in one place.
+    let mut made = Doc::new(ClientId::from_random(1));
+    made.text_insert("t", 0, "abcd").unwrap();
+    let whole = made.encode_state_as_update(None).unwrap();
+    // One string block of client 2, left of it unit `left` of client 1, right of it unit `right`.
+    let beside = |left: u8, right: u8| vec![1, 1, 2, 0, 0xc4, 1, left, 1, right, 1, b'x', 0];
+    for (left, right) in [(2, 1), (1, 1), (3, 0)] {
+        let mut texts = Vec::new();
+        for split in [false, true] {
+            let mut doc = Doc::new(ClientId::from_random(3));
+            doc.apply_update(&whole).unwrap();
+            if split {
+                doc.text_insert("t", 1, "-").unwrap();
+                doc.text_insert("t", 3, "-").unwrap();
+            }
+            doc.apply_update(&beside(left, right)).unwrap();
+            texts.push(doc.text("t").unwrap().replace('-', ""));
+        }
+        assert_eq!(texts[0], texts[1], "left {left}, right {right}");
+        // Behind what was written at once with its left, as anything that comes later is.
+        assert_eq!(texts[0], "abcdx");
+    }
+}

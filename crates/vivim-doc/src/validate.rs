@@ -116,7 +116,22 @@ pub(crate) struct Block<'a> {
     pub(crate) is_type: Option<Kind>,
     /// The block as it is encoded.
     pub(crate) bytes: &'a [u8],
+    /// Where in `bytes` it says what is right of it.
+    right: (u8, u8),
 }
+
+impl<'a> Block<'a> {
+    /// The block as it is encoded, without what it says is right of it: two pieces.
+    pub(crate) fn without_right(&self) -> Option<(u8, &'a [u8], &'a [u8])> {
+        let (info, _) = self.bytes.split_first()?;
+        let head = self.bytes.get(1..self.right.0.into())?;
+        Some((info & !HAS_RIGHT_ORIGIN, head, self.bytes.get(self.right.1.into()..)?))
+    }
+}
+
+const HAS_ORIGIN: u8 = 0x80;
+const HAS_RIGHT_ORIGIN: u8 = 0x40;
+const HAS_KEY: u8 = 0x20;
 
 /// What kind of thing a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,25 +267,21 @@ struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     fn block(&mut self, id: Id) -> Result<Block<'a>, Invalid> {
-        const HAS_ORIGIN: u8 = 0x80;
-        const HAS_RIGHT_ORIGIN: u8 = 0x40;
-        const HAS_KEY: u8 = 0x20;
         const GC: u8 = 0;
         const SKIP: u8 = 10;
 
         let from = self.cursor.rest;
         let info = self.cursor.u8()?;
         let kind = info & 0x1f;
+        let mut right_at = (0, 0);
         let (place, len) = if info == GC || info == SKIP {
             (if info == GC { Place::Void } else { Place::Gap }, self.length()?)
         } else {
             let left = if info & HAS_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
+            // An id has 15 bytes at most.
+            right_at.0 = (from.len() - self.cursor.rest.len()) as u8;
             let right = if info & HAS_RIGHT_ORIGIN != 0 { Some(self.cursor.id()?) } else { None };
-            if left.is_some() && left == right {
-                // Nothing is both left and right of one unit. The engine, and Yjs, would put the
-                // block where that unit's item happens to be split: elsewhere in each replica.
-                return Err(Invalid::Inconsistent);
-            }
+            right_at.1 = (from.len() - self.cursor.rest.len()) as u8;
             let place = if left.is_some() || right.is_some() {
                 Place::Beside(left, right)
             } else {
@@ -287,7 +298,7 @@ impl<'a> Walker<'a> {
             (_, Some(_)) => Content::Type,
             _ => Content::Nothing,
         };
-        Ok(Block { id, len, place, content, is_type, bytes })
+        Ok(Block { id, len, place, content, is_type, bytes, right: right_at })
     }
 
     fn parent(&mut self, has_key: bool) -> Result<Place<'a>, Invalid> {
