@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// Where, for people: the shared type and the keys below it. Cut at
-    /// [`MAX_CONFLICT_PATH`](crate::limits::MAX_CONFLICT_PATH) bytes.
+    /// [`MAX_CONFLICT_PATH`] bytes.
     pub path: String,
     /// The device whose change stands; `client:ID` if it isn't known.
     pub winner: String,

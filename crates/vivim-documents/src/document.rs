@@ -69,7 +69,7 @@ impl Peer for String {
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says.
 ///
 /// Nothing of it can be lost by a driver that is slow: what waits for the store is bounded, see
-/// [`journal`](crate::journal).
+/// the journal.
 #[derive(Debug)]
 pub struct OpenDocument<P> {
     pub(crate) options: Options,

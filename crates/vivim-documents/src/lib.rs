@@ -1,9 +1,9 @@
 //! The document service: documents that persist, sync and say how far they have got.
 //!
 //! [`OpenDocument`] is one document as a machine: its content ([`vivim_doc::Doc`]), what of it is
-//! durable ([`journal`]), who is there, how far it has got. It does no IO: it answers the node's
+//! durable (the journal), who is there, how far it has got. It does no IO: it answers the node's
 //! questions, takes what the store has done, and says what is to be done next. A browser's driver is
-//! in `vivim-wasm`; natively, [`CrdtSyncService`](native::CrdtSyncService) (feature `native`) runs it
+//! in `vivim-wasm`; natively, `native::CrdtSyncService` (feature `native`) runs it
 //! over a node and SQLite.
 //!
 //! # What "durable" means
