@@ -367,8 +367,10 @@ impl<P: Peer> OpenDocument<P> {
             .filter(|(_, change)| *change != Presence::Removed)
             .map(|(client, _)| *client)
             .collect();
+        let own = self.options.client;
         for (client, state) in self.doc.awareness().states() {
-            if there.contains(&client) && self.devices.learn_from_state(client, state) {
+            // This opening is remembered once it has written something.
+            if client != own && there.contains(&client) && self.devices.learn_from_state(client, state) {
                 self.storage.meta_is_old = true;
             }
         }

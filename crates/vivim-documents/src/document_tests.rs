@@ -48,8 +48,11 @@ impl Disk {
                 StoreDone::Appended(vec![self.add(Content::Updates(updates))])
             }
             StoreOp::Replace { keys, snapshot } => {
+                if !keys.iter().all(|key| self.records.contains_key(key)) {
+                    return StoreDone::Replaced(None);
+                }
                 keys.iter().for_each(|key| drop(self.records.remove(key)));
-                StoreDone::Replaced(self.add(Content::Snapshot(snapshot)))
+                StoreDone::Replaced(Some(self.add(Content::Snapshot(snapshot))))
             }
             StoreOp::PutMeta(meta) => {
                 self.meta = Some(meta);
@@ -344,6 +347,76 @@ fn opening_again_and_again_leaves_the_store_as_small_as_the_document() {
     let stored: u64 = disk.records.values().map(size).sum();
     assert!(stored <= state + state / 5, "{stored} bytes for a state of {state}");
     assert!(disk.records.len() <= 33, "{} records", disk.records.len());
+}
+
+#[test]
+fn openings_that_overlap_leave_one_snapshot_and_no_trace_of_who_wrote_nothing() {
+    let mut disk = Disk::default();
+    let mut writer = Tab::open(1);
+    writer.run(&mut disk);
+    writer.type_text("hello");
+    writer.flush();
+    writer.run(&mut disk);
+    writer.doc.close(writer.now);
+    writer.drain();
+    let size_of_meta = |disk: &Disk| disk.meta.as_ref().unwrap().devices.len();
+    let before = size_of_meta(&disk);
+    // Each begins to compact while the one before it still does.
+    let mut closing = writer;
+    for client in 2..60 {
+        let mut next = Tab::open(client);
+        assert!(next.step(&mut disk), "loads");
+        next.doc.close(next.now);
+        next.drain();
+        closing.run(&mut disk);
+        closing = next;
+    }
+    closing.run(&mut disk);
+    assert_eq!(disk.records.len(), 1);
+    assert_eq!(size_of_meta(&disk), before);
+    let mut last = Tab::open(99);
+    last.run(&mut disk);
+    assert_eq!(last.text(), "hello");
+}
+
+#[test]
+fn who_compacts_too_late_loads_what_the_other_knew() {
+    let mut disk = Disk::default();
+    let mut first = Tab::open(1);
+    first.run(&mut disk);
+    first.type_text("one ");
+    first.run(&mut disk);
+    // Both know the same records, and the first hears nothing of what the second writes.
+    let mut second = Tab::open(2);
+    assert!(second.step(&mut disk));
+    let late = second.asked.take().unwrap();
+    assert!(matches!(late, StoreOp::Replace { .. }), "{late:?}");
+    first.type_text("two");
+    first.run(&mut disk);
+    first.doc.close(first.now);
+    first.drain();
+    first.run(&mut disk);
+    assert_eq!(disk.records.len(), 1);
+    second.done(disk.run(late));
+    second.run(&mut disk);
+    assert_eq!(disk.records.len(), 1);
+    assert_eq!(second.text(), "one two");
+}
+
+#[test]
+fn what_is_deleted_under_an_opening_is_written_again_whole() {
+    let mut disk = Disk::default();
+    let mut first = Tab::open(1);
+    first.run(&mut disk);
+    first.type_text("one");
+    first.run(&mut disk);
+    let mut second = Tab::open(2);
+    assert!(second.step(&mut disk));
+    disk.records.clear();
+    second.run(&mut disk);
+    let mut third = Tab::open(3);
+    third.run(&mut disk);
+    assert_eq!(third.text(), "one");
 }
 
 #[test]

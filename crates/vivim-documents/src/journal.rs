@@ -207,6 +207,12 @@ impl Journal {
         self.durable
     }
 
+    /// The compaction under way was not made: its records had been replaced by somebody else.
+    pub(crate) fn was_late(&mut self) {
+        self.writing = None;
+        self.worked();
+    }
+
     /// The store has done something: nothing has to wait.
     pub(crate) fn worked(&mut self) {
         self.failures = 0;

@@ -137,8 +137,9 @@ pub enum StoreDone {
     Loaded(Box<Loaded>),
     /// [`StoreOp::Discard`] or [`StoreOp::PutMeta`] was done.
     Done,
-    /// [`StoreOp::Replace`] was done.
-    Replaced(Written),
+    /// [`StoreOp::Replace`] was done; `None` if somebody else had replaced some of the records, and
+    /// nothing was written.
+    Replaced(Option<Written>),
 }
 
 impl StoreOp {

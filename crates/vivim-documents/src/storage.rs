@@ -265,7 +265,12 @@ impl<P: Peer> OpenDocument<P> {
             }
         }
         let source = Journaled { doc: &self.doc, is_whole: self.storage.is_whole };
+        // Loaded again, and nothing is there: it was deleted under this opening.
+        let deleted = self.storage.told_loaded && loaded.records.is_empty() && self.doc.has_content();
         self.journal.loaded(&loaded, &source);
+        if deleted {
+            self.journal.start_over();
+        }
         // Unless something was written while this was read.
         if self.storage.phase != Phase::Behind {
             self.storage.phase = Phase::Loaded;
@@ -378,9 +383,15 @@ impl<P: Peer> OpenDocument<P> {
         self.recovered();
     }
 
-    fn replaced(&mut self, snapshot: Written) {
-        self.journal.written(&[snapshot]);
+    fn replaced(&mut self, snapshot: Option<Written>) {
         let replaced = std::mem::take(&mut self.storage.replacing);
+        let Some(snapshot) = snapshot else {
+            // Somebody else has compacted, and may have known what this side doesn't.
+            self.journal.was_late();
+            self.storage.phase = Phase::Behind;
+            return;
+        };
+        self.journal.written(&[snapshot]);
         self.outputs
             .push_back(Output::Event(Event::Wrote(Wrote::Compacted { replaced, snapshot })));
     }

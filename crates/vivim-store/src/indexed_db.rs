@@ -10,6 +10,7 @@ mod lock;
 mod quota;
 mod rows;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -163,14 +164,20 @@ impl Store for IndexedDbStore {
         doc: DocId,
         keys: &[RecordKey],
         snapshot: &[u8],
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Option<Written>, StoreError> {
         let record = record::encode_snapshot(snapshot)?;
-        let (_lock, transaction) = self.write(doc, &[RECORDS]).await?;
+        let _lock = lock::exclusive(self.connection.name(), doc).await;
+        // Under the lock, so that nobody is first between this and the write.
+        let stored: BTreeSet<RecordKey> = self.keys(doc).await?.into_iter().collect();
+        if !keys.iter().all(|key| stored.contains(key)) {
+            return Ok(None);
+        }
+        let transaction = self.connection.write(&[RECORDS])?;
         let store = transaction.store(RECORDS)?;
         rows::remove(&transaction, &store, keys)?;
         let request = transaction.made(store.add(&rows::record(doc, &record)))?;
         transaction.commit().await?;
-        Ok(rows::written(&request, &record))
+        Ok(Some(rows::written(&request, &record)))
     }
 
     async fn discard(&self, doc: DocId, keys: &[RecordKey]) -> Result<(), StoreError> {

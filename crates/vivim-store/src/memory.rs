@@ -92,12 +92,16 @@ impl Store for MemoryStore {
         doc: DocId,
         keys: &[RecordKey],
         snapshot: &[u8],
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Option<Written>, StoreError> {
         let record = record::encode_snapshot(snapshot)?;
         let keys = keys.to_vec();
         self.write(record.len() as u64, |inner| {
+            let stored = inner.records.get(&doc);
+            if !keys.iter().all(|key| stored.is_some_and(|records| records.contains_key(key))) {
+                return None;
+            }
             inner.remove(doc, &keys);
-            inner.insert(doc, record)
+            Some(inner.insert(doc, record))
         })
         .await
     }

@@ -111,7 +111,7 @@ impl Toy {
         if self.ledger.due(moment) {
             let compaction = self.ledger.begin();
             match block_on(self.store.replace(DOC, compaction.keys(), &self.state)) {
-                Ok(snapshot) => self.ledger.finish(&compaction, snapshot),
+                Ok(snapshot) => self.ledger.finish(&compaction, snapshot.unwrap()),
                 Err(StoreError::QuotaExceeded) => self.ledger.put_off(),
                 Err(other) => panic!("{other}"),
             }

@@ -125,14 +125,17 @@ impl Store for SqliteStore {
         doc: DocId,
         keys: &[RecordKey],
         snapshot: &[u8],
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Option<Written>, StoreError> {
         let record = record::encode_snapshot(snapshot)?;
         let mut writer = take(&self.writer).await?;
         let mut transaction = begin(&mut writer).await?;
-        remove(&mut transaction, doc, keys).await?;
+        if remove(&mut transaction, doc, keys).await? < keys.len() {
+            transaction.rollback().await.map_err(failure)?;
+            return Ok(None);
+        }
         let written = insert(&mut transaction, doc, &record).await?;
         transaction.commit().await.map_err(failure)?;
-        Ok(written)
+        Ok(Some(written))
     }
 
     async fn discard(&self, doc: DocId, keys: &[RecordKey]) -> Result<(), StoreError> {
@@ -301,16 +304,18 @@ async fn remove(
     connection: &mut SqliteConnection,
     doc: DocId,
     keys: &[RecordKey],
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
+    let mut removed = 0;
     for key in keys {
-        sqlx::query("DELETE FROM records WHERE key = ? AND doc = ?")
+        let done = sqlx::query("DELETE FROM records WHERE key = ? AND doc = ?")
             .bind(key.0.cast_signed())
             .bind(id(&doc))
             .execute(&mut *connection)
             .await
             .map_err(failure)?;
+        removed += done.rows_affected() as usize;
     }
-    Ok(())
+    Ok(removed)
 }
 
 fn id(doc: &DocId) -> &[u8] {

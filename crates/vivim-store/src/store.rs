@@ -35,7 +35,11 @@ pub trait Store: Clone + MaybeSend + MaybeSync + 'static {
 
     /// Compacts: puts `snapshot` in the place of the records `keys`, in one transaction. Name the
     /// records that the snapshot contains and no others: those that were loaded and those that
-    /// were appended by this store since. Keys that are gone are ignored (another tab was first).
+    /// were appended by this store since.
+    ///
+    /// If one of them is gone, somebody else was first, another tab or a document that was just
+    /// closed: then nothing is written, and this gives `None`. Two snapshots of one state would be
+    /// what the next opening has to compact. Load again to go on.
     ///
     /// The snapshot must contain all of what it replaces, also updates that still wait for others.
     fn replace(
@@ -43,7 +47,7 @@ pub trait Store: Clone + MaybeSend + MaybeSync + 'static {
         doc: DocId,
         keys: &[RecordKey],
         snapshot: &[u8],
-    ) -> impl Future<Output = Result<Written, StoreError>> + MaybeSend;
+    ) -> impl Future<Output = Result<Option<Written>, StoreError>> + MaybeSend;
 
     /// Takes damaged records out of a document, once they have been reported. The newest
     /// [`MAX_QUARANTINE`](crate::limits::MAX_QUARANTINE) stay in the database in a place of their
@@ -98,8 +102,8 @@ pub struct Written {
 pub struct Loaded {
     /// What is known about the document.
     pub meta: Option<DocumentMeta>,
-    /// Its records in the order of their keys. Usually one snapshot and some groups of updates; two
-    /// tabs that compacted at once leave two snapshots. Apply them all, in any order.
+    /// Its records in the order of their keys. Usually one snapshot and some groups of updates; tabs
+    /// that compacted at once without a lock leave several snapshots. Apply them all, in any order.
     pub records: Vec<StoredRecord>,
     /// Records that can't be read. Report them, fetch what they held from peers (the state vector
     /// doesn't have it), and then [`discard`](Store::discard) them.

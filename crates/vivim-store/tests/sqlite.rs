@@ -66,7 +66,7 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
     let store = open(&folder).await;
     let loaded = store.load(DOC).await.unwrap();
     assert_eq!((texts(&loaded), loaded.meta), (vec!["a".to_owned()], Some(meta(DOC, "a"))));
-    let second = store.replace(DOC, &[first], b"a").await.unwrap();
+    let second = store.replace(DOC, &[first], b"a").await.unwrap().unwrap();
     assert!(second.key > first);
 }
 
