@@ -8,8 +8,10 @@
 //! to keep waiting itself.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
+    ops::Range,
 };
 
 use vivim_proto::wire::put_uvarint;
@@ -17,6 +19,7 @@ use vivim_proto::wire::put_uvarint;
 use crate::{
     Kind,
     conflict::{Clash, Write},
+    doc::EMPTY_UPDATE,
     error::ApplyError,
     history::{ClientNo, History, Holds, Mark, Parent, Run, Scope, VOID},
     limits::MAX_DOCUMENT_NESTING,
@@ -29,9 +32,11 @@ const WALKED_ONCE: usize = 4 * 1024;
 
 /// An update, taken apart.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct Admitted<'a> {
     /// What the engine may have now; everything it refers to is there. `None` if it is nothing.
-    pub(crate) now: Option<Vec<u8>>,
+    pub(crate) now: Option<Cow<'a, [u8]>>,
+    /// How many blocks that are.
+    pub(crate) blocks: usize,
     /// What must wait. `None` if it is nothing.
     pub(crate) later: Option<Waiting>,
     /// Entries in `now` that were written beside what is there.
@@ -50,10 +55,16 @@ pub(crate) struct Waiting {
 struct Queue<'a> {
     client: u64,
     number: ClientNo,
+    /// Those that couldn't be admitted when they came.
     blocks: VecDeque<Block<'a>>,
     first: Option<u32>,
     admitted: u64,
+    /// What was admitted and isn't in `span`, as it is to be encoded.
     bytes: Vec<u8>,
+    /// Where in the update the last admitted blocks are, which are taken as they are.
+    span: Range<usize>,
+    /// Every block so far was admitted as it is.
+    is_verbatim: bool,
     waits_for: Option<Id>,
 }
 
@@ -69,7 +80,11 @@ pub(crate) enum From {
 impl History {
     /// Judges an update in encoding V1. On success, `now` must go to the engine, if it isn't from
     /// there.
-    pub(crate) fn admit(&mut self, update: &[u8], from: From) -> Result<Admitted, ApplyError> {
+    pub(crate) fn admit<'a>(
+        &mut self,
+        update: &'a [u8],
+        from: From,
+    ) -> Result<Admitted<'a>, ApplyError> {
         let mut mark = self.mark();
         let admitted = self.admit_marked(update, from, &mut mark);
         if admitted.is_err() {
@@ -78,12 +93,12 @@ impl History {
         admitted
     }
 
-    fn admit_marked(
+    fn admit_marked<'a>(
         &mut self,
-        update: &[u8],
+        update: &'a [u8],
         from: From,
         mark: &mut Mark,
-    ) -> Result<Admitted, ApplyError> {
+    ) -> Result<Admitted<'a>, ApplyError> {
         let (limits, own) = match from {
             From::Engine => (Limits::NONE, None),
             From::Others { own_client } => (Limits::UPDATE, Some(own_client)),
@@ -94,33 +109,36 @@ impl History {
             walk_within(update, limits, |_| {})?;
         }
         let own_state = own.map_or(0, |own| self.state(own));
-        let mut forged = false;
-        let mut queues: Vec<Queue<'_>> = Vec::new();
+        let mut queues: Vec<Queue<'a>> = Vec::new();
         let mut deletions = Vec::new();
-        walk_within(update, limits, |part| match part {
+        let mut judge = Judge { history: self, mark, update, writes: Vec::new() };
+        let mut judged = Ok(());
+        let walked = walk_within(update, limits, |part| match part {
+            Part::Block(_) if judged.is_err() => {}
             Part::Block(block) => {
                 let client = block.id.client;
                 let is_content = !matches!(block.place, Place::Gap);
-                forged |=
-                    is_content && own == Some(client) && block.id.clock + block.len > own_state;
+                if is_content && own == Some(client) && block.id.clock + block.len > own_state {
+                    judged = Err(ApplyError::OwnClient);
+                    return;
+                }
                 // The blocks of one client come together.
                 if queues.last().is_none_or(|queue| queue.client != client) {
-                    queues.push(Queue::new(client, self.open(client, mark)));
+                    queues.push(Queue::new(client, judge.open(client)));
                 }
-                if let Some(queue) = queues.last_mut() {
-                    queue.blocks.push_back(block);
+                if let Some(queue) = queues.last_mut()
+                    && let Err(invalid) = judge.take(queue, block)
+                {
+                    judged = Err(invalid.into());
                 }
             }
             Part::Deletion { from, len } => deletions.push((from, len)),
         })?;
-        if forged {
-            return Err(ApplyError::OwnClient);
-        }
-        let mut judge = Judge { history: self, mark, writes: Vec::new() };
+        judged?;
         judge.schedule(&mut queues)?;
         let Judge { writes, .. } = judge;
         let clashes = self.note_writes(writes);
-        let (mut now, mut later) = (Vec::new(), Vec::new());
+        let (mut now, mut later) = (Vec::with_capacity(deletions.len()), Vec::new());
         for (from, len) in deletions {
             let known = self.state(from.client).saturating_sub(from.clock).min(len);
             if known > 0 {
@@ -130,7 +148,17 @@ impl History {
                 later.push((Id { clock: from.clock + known, ..from }, len - known));
             }
         }
-        Ok(Admitted { now: encode_now(&queues, now), later: encode_later(&queues, later), clashes })
+        let is_verbatim = later.is_empty()
+            && !walked.names_for_nothing
+            && queues.iter().all(|queue| queue.is_verbatim && queue.blocks.is_empty());
+        let blocks: u64 = queues.iter().map(|queue| queue.admitted).sum();
+        let later = encode_later(&queues, later);
+        let now = if is_verbatim && update != EMPTY_UPDATE {
+            Some(Cow::Borrowed(update))
+        } else {
+            encode_now(update, queues, now).map(Cow::Owned)
+        };
+        Ok(Admitted { now, blocks: blocks as usize, later, clashes })
     }
 }
 
@@ -138,6 +166,7 @@ impl History {
 struct Judge<'h> {
     history: &'h mut History,
     mark: &'h mut Mark,
+    update: &'h [u8],
     /// What was written under keys.
     writes: Vec<Write>,
 }
@@ -170,43 +199,62 @@ pub(crate) fn schedule<E>(
 }
 
 impl Judge<'_> {
-    /// Admits block after block until no client of the update can go on.
+    fn open(&mut self, client: u64) -> ClientNo {
+        self.history.open(client, self.mark)
+    }
+
+    /// Admits the next block of a client if it can, and keeps it otherwise.
+    fn take<'a>(&mut self, queue: &mut Queue<'a>, block: Block<'a>) -> Result<(), Invalid> {
+        if !queue.blocks.is_empty() || !self.admit(queue, &block)? {
+            queue.blocks.push_back(block);
+        }
+        Ok(())
+    }
+
+    /// Admits block after block of those that were kept, until no client of the update can go on.
     fn schedule(&mut self, queues: &mut [Queue<'_>]) -> Result<(), Invalid> {
+        if queues.iter().all(|queue| queue.blocks.is_empty()) {
+            return Ok(());
+        }
         let clients: Vec<u64> = queues.iter().map(|queue| queue.client).collect();
         schedule(&clients, |at| {
             let Some(queue) = queues.get_mut(at) else { return Ok((None, 0)) };
-            self.advance(queue)?;
+            while let Some(block) = queue.blocks.front().copied() {
+                if !self.admit(queue, &block)? {
+                    break;
+                }
+                queue.blocks.pop_front();
+            }
             Ok((queue.waits_for, self.history.end(queue.number)))
         })
     }
 
-    fn advance(&mut self, queue: &mut Queue<'_>) -> Result<(), Invalid> {
+    /// Admits a block, or passes over it if it is known. False if it has to wait.
+    fn admit(&mut self, queue: &mut Queue<'_>, block: &Block<'_>) -> Result<bool, Invalid> {
         queue.waits_for = None;
-        while let Some(block) = queue.blocks.front().copied() {
-            let state = self.history.end(queue.number);
-            // The walk has made sure that this doesn't overflow.
-            let end = block.id.clock + block.len;
-            let is_gap = matches!(block.place, Place::Gap);
-            if is_gap || end <= state {
-                queue.blocks.pop_front();
-                continue;
-            }
-            if block.id.clock > state {
-                queue.waits_for = Some(Id { client: queue.client, clock: state });
-                return Ok(());
-            }
-            if let Some(missing) = self.missing(&block)? {
-                queue.waits_for = Some(missing);
-                return Ok(());
-            }
-            let scope = self.scope(&block, queue.number)?;
-            let is_ordered = self.is_ordered(&block, state)?;
-            self.check_known_part(block.id, state, scope)?;
-            self.add(queue.number, &block, state, end, scope);
-            queue.admit(&block, scope, is_ordered);
-            queue.blocks.pop_front();
+        let state = self.history.end(queue.number);
+        // The walk has made sure that this doesn't overflow.
+        let end = block.id.clock + block.len;
+        let is_gap = matches!(block.place, Place::Gap);
+        if is_gap || end <= state {
+            queue.is_verbatim = false;
+            return Ok(true);
         }
-        Ok(())
+        let missing = if block.id.clock > state {
+            Some(Id { client: queue.client, clock: state })
+        } else {
+            self.missing(block)?
+        };
+        if missing.is_some() {
+            queue.waits_for = missing;
+            return Ok(false);
+        }
+        let scope = self.scope(block, queue.number)?;
+        let is_ordered = self.is_ordered(block, state)?;
+        self.check_known_part(block.id, state, scope)?;
+        self.add(queue.number, block, state, end, scope);
+        queue.admit(self.update, block, scope, is_ordered);
+        Ok(true)
     }
 
     /// The first reference of a block that isn't there yet.
@@ -365,7 +413,7 @@ impl Judge<'_> {
     }
 }
 
-impl<'a> Queue<'a> {
+impl Queue<'_> {
     fn new(client: u64, number: ClientNo) -> Self {
         Self {
             client,
@@ -374,41 +422,67 @@ impl<'a> Queue<'a> {
             first: None,
             admitted: 0,
             bytes: Vec::new(),
+            span: 0..0,
+            is_verbatim: true,
             waits_for: None,
         }
     }
 
-    fn admit(&mut self, block: &Block<'a>, scope: Scope, is_ordered: bool) {
+    fn admit(&mut self, update: &[u8], block: &Block<'_>, scope: Scope, is_ordered: bool) {
         self.first.get_or_insert(block.id.clock);
         self.admitted += 1;
-        if scope == VOID {
-            // The engine would come to the same, but by ways that are less travelled.
-            self.bytes.push(0);
-            put_uvarint(&mut self.bytes, block.len.into());
-        } else if let (false, Some((info, head, tail))) = (is_ordered, block.without_right()) {
-            self.bytes.push(info);
-            self.bytes.extend_from_slice(head);
-            self.bytes.extend_from_slice(tail);
-        } else {
-            self.bytes.extend_from_slice(block.bytes);
+        // What is nowhere is left out: the engine would come to the same, but by ways that are less
+        // travelled.
+        let changed = scope == VOID && !matches!(block.place, Place::Void);
+        let without_right = if is_ordered { None } else { block.without_right() };
+        if !changed && without_right.is_none() {
+            if self.span.end != block.at {
+                self.settle(update);
+                self.span = block.at..block.at;
+            }
+            self.span.end += block.bytes.len();
+            return;
         }
+        self.is_verbatim = false;
+        self.settle(update);
+        match without_right {
+            Some((info, head, tail)) if !changed => {
+                self.bytes.push(info);
+                self.bytes.extend_from_slice(head);
+                self.bytes.extend_from_slice(tail);
+            }
+            _ => {
+                self.bytes.push(0);
+                put_uvarint(&mut self.bytes, block.len.into());
+            }
+        }
+    }
+
+    /// Takes the bytes of `span`.
+    fn settle(&mut self, update: &[u8]) {
+        let span = std::mem::replace(&mut self.span, 0..0);
+        self.bytes.extend_from_slice(update.get(span).unwrap_or_default());
     }
 }
 
-fn encode_now(queues: &[Queue<'_>], mut deletions: Vec<(Id, u32)>) -> Option<Vec<u8>> {
-    let admitted = || queues.iter().filter_map(|queue| Some((queue, queue.first?)));
-    let count = admitted().count();
-    if count == 0 && deletions.is_empty() {
+fn encode_now(
+    update: &[u8],
+    mut queues: Vec<Queue<'_>>,
+    mut deletions: Vec<(Id, u32)>,
+) -> Option<Vec<u8>> {
+    queues.retain(|queue| queue.admitted > 0);
+    if queues.is_empty() && deletions.is_empty() {
         return None;
     }
-    let len: usize = queues.iter().map(|queue| queue.bytes.len() + 32).sum();
+    let len: usize = queues.iter().map(|queue| queue.bytes.len() + queue.span.len() + 32).sum();
     let mut out = Vec::with_capacity(len + deletions.len() * 4 + 32);
-    put_uvarint(&mut out, count as u64);
-    for (queue, first) in admitted() {
+    put_uvarint(&mut out, queues.len() as u64);
+    for mut queue in queues {
         put_uvarint(&mut out, queue.admitted);
         put_uvarint(&mut out, queue.client);
-        put_uvarint(&mut out, first.into());
-        out.extend_from_slice(&queue.bytes);
+        put_uvarint(&mut out, queue.first.unwrap_or_default().into());
+        queue.settle(update);
+        out.append(&mut queue.bytes);
     }
     put_deletions(&mut out, &mut deletions);
     Some(out)

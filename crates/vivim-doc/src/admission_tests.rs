@@ -1,7 +1,7 @@
 use super::*;
 use crate::{ClientId, Doc};
 
-fn admit(history: &mut History, update: &[u8]) -> Result<Admitted, ApplyError> {
+fn admit<'a>(history: &mut History, update: &'a [u8]) -> Result<Admitted<'a>, ApplyError> {
     history.admit(update, From::Others { own_client: 0 })
 }
 
@@ -27,7 +27,7 @@ fn a_text_of_one_author_is_one_run() {
 fn what_is_admitted_whole_is_passed_on_as_it_was() {
     let update = &edits(1, "a")[0];
     let admitted = admit(&mut History::default(), update).unwrap();
-    assert_eq!(admitted.now.as_ref(), Some(update));
+    assert_eq!(admitted.now.as_deref(), Some(&update[..]));
     assert!(admitted.later.is_none());
 }
 
@@ -62,7 +62,7 @@ fn a_deletion_of_something_unknown_waits_for_it() {
     admit(&mut history, &edits(1, "ab")[0]).unwrap();
     // Clocks 0 to 3 of client 1, of which only 0 is here.
     let split = admit(&mut history, &[0, 1, 1, 1, 0, 4]).unwrap();
-    assert_eq!(split.now.unwrap(), [0, 1, 1, 1, 0, 1]);
+    assert_eq!(*split.now.unwrap(), [0, 1, 1, 1, 0, 1]);
     let later = split.later.unwrap();
     assert_eq!(later.update, [0, 1, 1, 1, 1, 3]);
     assert_eq!(later.missing, [Id { client: 1, clock: 1 }]);

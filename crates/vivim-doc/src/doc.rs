@@ -20,7 +20,7 @@ use crate::{
         MAX_DOCUMENT_NESTING, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_UPDATES, MAX_UPDATE,
         MAX_UPDATES_QUEUED,
     },
-    pieces,
+    memory, pieces,
     types::kind_of,
     undo::Undo,
     validate::{self, MAX_CLIENT},
@@ -193,8 +193,9 @@ impl Doc {
         if self.given_up {
             return Err(ApplyError::GivenUp);
         }
+        let is_first = self.history.is_empty();
         let admitted = self.history.admit(update, from)?;
-        if self.take_admitted(admitted)? {
+        if self.take_admitted(admitted, is_first)? {
             self.retry_pending()?;
         }
         let bytes: usize = self.pending.iter().map(|waiting| waiting.update.len()).sum();
@@ -305,18 +306,24 @@ impl Doc {
     }
 
     /// Gives the engine what has been admitted; false if it was nothing.
-    fn take_admitted(&mut self, admitted: Admitted) -> Result<bool, ApplyError> {
-        let Admitted { now, later, clashes } = admitted;
+    fn take_admitted(
+        &mut self,
+        admitted: Admitted<'_>,
+        is_first: bool,
+    ) -> Result<bool, ApplyError> {
+        let Admitted { now, blocks, later, clashes } = admitted;
         self.pending.extend(later);
         let Some(now) = now else { return Ok(false) };
         let clashes = self.live_clashes(clashes);
-        self.integrate(&now)?;
+        memory::reserve_for(blocks, now.len());
+        self.integrate(&now, is_first)?;
         self.report(clashes);
         self.after_transaction();
         Ok(true)
     }
 
-    fn integrate(&mut self, admitted: &[u8]) -> Result<(), ApplyError> {
+    /// Hands what was admitted to the engine. If it `is_first`, nothing was in the document before.
+    fn integrate(&mut self, admitted: &[u8], is_first: bool) -> Result<(), ApplyError> {
         let refused = match Update::decode_v1(admitted) {
             Err(error) => Some(error.to_string()),
             Ok(update) => {
@@ -324,7 +331,14 @@ impl Doc {
                 let applied = txn.apply_update(update);
                 let waits = txn.has_missing_updates();
                 txn.commit();
-                let change = if txn.has_changes() { txn.encode_update_v1() } else { Vec::new() };
+                let change = if !txn.has_changes() {
+                    Vec::new()
+                } else if is_first {
+                    // What has changed is all of it: large documents open faster without encoding it.
+                    admitted.to_vec()
+                } else {
+                    txn.encode_update_v1()
+                };
                 drop(txn);
                 self.publish(change, Origin::Remote);
                 match applied {
@@ -355,7 +369,7 @@ impl Doc {
             // One that turns out to contradict what has come meanwhile is dropped; whoever sent it
             // may be long gone.
             let Ok(admitted) = self.history.admit(&waiting.update, from) else { continue };
-            self.take_admitted(admitted)?;
+            self.take_admitted(admitted, false)?;
         }
     }
 }

@@ -206,6 +206,11 @@ impl History {
         self.types.get(&id).copied()
     }
 
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clients.iter().all(|client| client.end == 0)
+    }
+
     /// Whether a unit is known.
     pub(crate) fn has(&self, id: Id) -> bool {
         id.clock < self.state(id.client)

@@ -49,8 +49,10 @@ mod events;
 mod history;
 pub mod limits;
 mod map;
+pub mod memory;
 mod pieces;
 mod position;
+mod rehearsal;
 mod replica;
 mod snapshot;
 mod text;
@@ -70,6 +72,7 @@ pub use self::{
     error::{ApplyError, EditError, SnapshotError, SummaryError},
     events::{ChangeDelta, ChangeEvent, ChangeOrigin, KeyChange, ListOp, PathPart},
     position::Assoc,
+    rehearsal::Rehearsal,
     snapshot::Snapshot,
     text::TextOp,
     types::{Attributes, Entry, Kind, ParseTypeIdError, TypeId},

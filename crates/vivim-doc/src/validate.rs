@@ -114,6 +114,8 @@ pub(crate) struct Block<'a> {
     pub(crate) content: Content,
     /// The block is a shared type of this kind.
     pub(crate) is_type: Option<Kind>,
+    /// Where in the update it begins.
+    pub(crate) at: usize,
     /// The block as it is encoded.
     pub(crate) bytes: &'a [u8],
     /// Where in `bytes` it says what is right of it.
@@ -186,7 +188,7 @@ pub(crate) struct Id {
 /// Walks through an update, showing each part: the blocks of one client after the other, each
 /// client's in order, then the deletions.
 pub(crate) fn walk<'a>(bytes: &'a [u8], visit: impl FnMut(Part<'a>)) -> Result<(), Invalid> {
-    walk_within(bytes, Limits::UPDATE, visit)
+    walk_within(bytes, Limits::UPDATE, visit).map(drop)
 }
 
 /// How large an update may be.
@@ -206,27 +208,37 @@ impl Limits {
         Self { bytes: usize::MAX, blocks: usize::MAX, values: usize::MAX };
 }
 
+/// What is to be said of an update besides that it is well encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// A client is named of whom there is nothing. Nobody writes that, so the engine is spared it.
+    pub(crate) names_for_nothing: bool,
+}
+
 /// As [`walk`], within other limits.
 pub(crate) fn walk_within<'a>(
     bytes: &'a [u8],
     limits: Limits,
     mut visit: impl FnMut(Part<'a>),
-) -> Result<(), Invalid> {
+) -> Result<Walked, Invalid> {
     if bytes.len() > limits.bytes {
         return Err(Invalid::TooLarge(bytes.len()));
     }
     let mut walker = Walker {
         cursor: Cursor { rest: bytes },
+        len: bytes.len(),
         values: 0,
         max_values: limits.values,
         subdocuments: 0,
         kind: None,
     };
+    let mut names_for_nothing = false;
     let mut left = limits.blocks;
     let mut seen = HashSet::new();
     let clients = walker.cursor.count(MAX_CLIENTS)?;
     for _ in 0..clients {
         let blocks = walker.cursor.count(left)?;
+        names_for_nothing |= blocks == 0;
         left -= blocks;
         let client = walker.cursor.client()?;
         if !seen.insert(client) {
@@ -239,14 +251,16 @@ pub(crate) fn walk_within<'a>(
             visit(Part::Block(block));
         }
     }
-    walker.deletions(left, visit)?;
-    walker.cursor.end()
+    names_for_nothing |= walker.deletions(left, visit)?;
+    walker.cursor.end()?;
+    Ok(Walked { names_for_nothing })
 }
 
 /// How many bytes the next of several encoded values takes.
 pub(crate) fn value_len(bytes: &[u8]) -> Result<usize, Invalid> {
     let mut walker = Walker {
         cursor: Cursor { rest: bytes },
+        len: bytes.len(),
         values: 0,
         max_values: usize::MAX,
         subdocuments: 0,
@@ -258,6 +272,8 @@ pub(crate) fn value_len(bytes: &[u8]) -> Result<usize, Invalid> {
 
 struct Walker<'a> {
     cursor: Cursor<'a>,
+    /// Bytes of the whole.
+    len: usize,
     values: usize,
     max_values: usize,
     subdocuments: usize,
@@ -298,7 +314,8 @@ impl<'a> Walker<'a> {
             (_, Some(_)) => Content::Type,
             _ => Content::Nothing,
         };
-        Ok(Block { id, len, place, content, is_type, bytes, right: right_at })
+        let at = self.len - from.len();
+        Ok(Block { id, len, place, content, is_type, at, bytes, right: right_at })
     }
 
     fn parent(&mut self, has_key: bool) -> Result<Place<'a>, Invalid> {
@@ -324,7 +341,8 @@ impl<'a> Walker<'a> {
             1 => return self.length(),
             3 => drop(self.cursor.bytes()?),
             4 => {
-                let len = self.cursor.string()?.encode_utf16().count();
+                let text = self.cursor.string()?;
+                let len = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
                 // A string is shorter than an update, so its length fits.
                 return if len == 0 { Err(Invalid::Empty) } else { Ok(len as u32) };
             }
@@ -422,7 +440,8 @@ impl<'a> Walker<'a> {
         &mut self,
         mut left: usize,
         mut visit: impl FnMut(Part<'a>),
-    ) -> Result<(), Invalid> {
+    ) -> Result<bool, Invalid> {
+        let mut names_for_nothing = false;
         let mut seen = HashSet::new();
         let clients = self.cursor.count(MAX_CLIENTS)?;
         for _ in 0..clients {
@@ -431,6 +450,7 @@ impl<'a> Walker<'a> {
                 return Err(Invalid::OutOfOrder);
             }
             let ranges = self.cursor.count(left)?;
+            names_for_nothing |= ranges == 0;
             left -= ranges;
             let mut end = 0;
             for _ in 0..ranges {
@@ -443,7 +463,7 @@ impl<'a> Walker<'a> {
                 visit(Part::Deletion { from: Id { client, clock }, len });
             }
         }
-        Ok(())
+        Ok(names_for_nothing)
     }
 
     fn length(&mut self) -> Result<u32, Invalid> {
@@ -478,6 +498,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn uvarint(&mut self) -> Result<u64, Invalid> {
+        // Most numbers are small.
+        if let [small @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok((*small).into());
+        }
         match read_uvarint(self.rest) {
             Ok(Some((value, len))) => {
                 self.take(len)?;

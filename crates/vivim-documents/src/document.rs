@@ -370,7 +370,10 @@ impl<P: Peer> OpenDocument<P> {
         let own = self.options.client;
         for (client, state) in self.doc.awareness().states() {
             // This opening is remembered once it has written something.
-            if client != own && there.contains(&client) && self.devices.learn_from_state(client, state) {
+            if client != own
+                && there.contains(&client)
+                && self.devices.learn_from_state(client, state)
+            {
                 self.storage.meta_is_old = true;
             }
         }

@@ -266,7 +266,8 @@ impl<P: Peer> OpenDocument<P> {
         }
         let source = Journaled { doc: &self.doc, is_whole: self.storage.is_whole };
         // Loaded again, and nothing is there: it was deleted under this opening.
-        let deleted = self.storage.told_loaded && loaded.records.is_empty() && self.doc.has_content();
+        let deleted =
+            self.storage.told_loaded && loaded.records.is_empty() && self.doc.has_content();
         self.journal.loaded(&loaded, &source);
         if deleted {
             self.journal.start_over();

@@ -62,6 +62,7 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Reads one varint from the front of `input`: its value and its length.
 ///
 /// `Ok(None)` means that it is not all there yet.
+#[inline]
 pub fn read_uvarint(input: &[u8]) -> Result<Option<(u64, usize)>, WireError> {
     let mut value = 0u64;
     for (index, byte) in input.iter().take(MAX_UVARINT).enumerate() {

@@ -40,7 +40,21 @@ pub use room::{RawAttachment, RawRoom};
 pub use social::social_events;
 pub use stream::RawStream;
 
+use std::cell::RefCell;
+
+use vivim_doc::Rehearsal;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+thread_local! {
+    static REHEARSAL: RefCell<Rehearsal> = RefCell::default();
+}
+
+/// Does a part of what makes the first document open faster, of some milliseconds at most: for times
+/// when there is nothing else to do. False if nothing is left.
+#[wasm_bindgen(js_name = rehearse)]
+pub fn rehearse() -> bool {
+    REHEARSAL.with(|rehearsal| rehearsal.borrow_mut().step())
+}
 
 /// The version of this module; the facade refuses to work with another one.
 #[wasm_bindgen(js_name = version)]

@@ -87,6 +87,13 @@ impl RawNode {
         self.core.running.replace(Some(node.clone()));
         spawn_local(actor.run());
         spawn_local(events::pump(stream, node, Rc::clone(&self.core.replicas), on_event));
+        if self.core.storage.is_kept() {
+            let core = Rc::clone(&self.core);
+            spawn_local(async move {
+                // So that the first document needn't wait for it. Who needs it hears why it can't be had.
+                let _ = core.storage.store().await;
+            });
+        }
         Ok(())
     }
 
