@@ -1,4 +1,4 @@
-// The WebAssembly instance: loaded once, and never used again after a panic.
+// The WebAssembly instance: loaded once, and never used again after a panic, which is a trap.
 
 import instantiate, * as glue from '../wasm/vivim_wasm.js'
 import { toVivimError, VivimError } from './errors.js'
@@ -37,7 +37,7 @@ async function instantiateFrom(source: () => InitInput | Promise<InitInput>): Pr
     throw new VivimError('VERSION_MISMATCH',
       `the WebAssembly file is of version ${glue.version()}, the JavaScript of ${VERSION}; serve both from one package`)
   }
-  glue.setPanicHandler(die)
+  glue.setTrapHandler(die)
   ready = true
   rehearse()
 }
@@ -93,10 +93,12 @@ function isWasmBlocked(): boolean {
   }
 }
 
-function die(message: string): void {
-  death = new VivimError('PANICKED', `VIVIM has crashed and does nothing any more; reload the page. ${message}`)
-  console.error(death.message)
-  // Later: Rust is still on the stack.
+function die(trap: WebAssembly.RuntimeError): void {
+  if (death !== undefined) return
+  death = new VivimError('PANICKED',
+    `VIVIM has crashed (${trap.message}) and does nothing any more; reload the page`, { cause: trap })
+  console.error(death.message, trap)
+  // Later: Rust may still be on the stack.
   queueMicrotask(() => {
     const error = death
     if (error === undefined) return
@@ -125,6 +127,7 @@ export function call<T>(f: () => T): T {
   try {
     return f()
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) die(error)
     throw death ?? toVivimError(error)
   }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::context::{Context, NATIVE_PACKAGES};
+use crate::glue;
 use crate::pack;
 use crate::process::{Failure, Run};
 use crate::progress::{note, skipped, step};
@@ -24,6 +25,21 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+];
+
+/// The standard library is compiled with the rest, for size: its sorts and searches are there once for
+/// each type that uses them.
+const STD_FOR_SIZE: [&str; 2] =
+    ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"];
+
+/// A panic is a trap and nothing else: the messages, and what formats them, are a twentieth of the
+/// package. The glue tells the facade of the trap. Names are mangled in the way that is shorter in the
+/// glue.
+const COMPILER_FLAGS: [&str; 4] = [
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Csymbol-mangling-version=legacy",
 ];
 
 /// How the relay is compiled.
@@ -60,9 +76,12 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         .fact(toolchain.version())
         .fact(&wasm_bindgen)
         .fact(&WASM_FEATURES.join(" "))
+        .fact(&STD_FOR_SIZE.join(" "))
+        .fact(&COMPILER_FLAGS.join(" "))
         .path(&cx.path("Cargo.toml"))?
         .path(&cx.path("Cargo.lock"))?
         .path(&cx.path("crates"))?
+        .path(&cx.path("xtask/src"))?
         .path(&cx.path("xtask/npm/package-lock.json"))?;
     let stamp = Stamp::new(cx.stamp("wasm"), inputs);
     if stamp.is_current(&out.join(format!("{WASM_NAME}_bg.wasm"))) {
@@ -80,6 +99,10 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         .args(["--no-opt", "--no-pack", "--no-gitignore", "--out-name", WASM_NAME, "--out-dir"])
         .arg(&raw)
         .args(["--", "--locked"])
+        .args(STD_FOR_SIZE)
+        .env("CARGO_ENCODED_RUSTFLAGS", COMPILER_FLAGS.join("\x1f"))
+        // The flags above, without a nightly compiler.
+        .env("RUSTC_BOOTSTRAP", "1")
         .remedy("Fix what the compiler says above; `cargo xtask setup` repairs the tools.")
         .run()?;
     step.done();
@@ -139,29 +162,48 @@ pub(crate) fn page(cx: &Context) -> Result<PathBuf, Failure> {
     Ok(dist)
 }
 
-/// Copies wasm-pack's output with the wasm made smaller.
+/// Copies wasm-pack's output with the wasm made smaller, and the glue made to tell of traps.
 fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
-    let wasm = format!("{WASM_NAME}_bg.wasm");
-    let step = step("wasm package: wasm-opt -Oz");
+    let step = step("wasm package: wasm-opt");
     if out.exists() {
         fs::remove_dir_all(out).map_err(|e| Failure::file("Removing", out, &e))?;
     }
     copy_folder(raw, out)?;
+    let wasm = out.join(format!("{WASM_NAME}_bg.wasm"));
+    wasm_opt(cx, &wasm, &["-Oz", ONE_CALLER_INLINE])?;
+    for (ending, change) in
+        [("js", glue::with_guard as fn(&str) -> _), ("d.ts", glue::with_guard_types)]
+    {
+        let file = out.join(format!("{WASM_NAME}.{ending}"));
+        rewrite(&file, |text| Ok(change(&String::from_utf8_lossy(&text))?.into_bytes()))?;
+    }
+    step.done();
+    Ok(())
+}
+
+/// Without it all of the actor becomes one function of 170 KB, which the browser compiles whole at
+/// its first call; and the result is smaller, too.
+const ONE_CALLER_INLINE: &str = "--one-caller-inline-max-function-size=400";
+
+fn wasm_opt(cx: &Context, wasm: &Path, args: &[&str]) -> Result<(), Failure> {
     Run::new(cx.path("xtask/npm/node_modules/.bin/wasm-opt"))
-        .arg("-Oz")
-        // Without it all of the actor becomes one function of 170 KB, which the browser compiles
-        // whole at its first call; and the result is smaller, too.
-        .arg("--one-caller-inline-max-function-size=400")
+        .args(args)
         .args(WASM_FEATURES)
-        .arg(raw.join(&wasm))
+        .arg(wasm)
         .arg("--output")
-        .arg(out.join(&wasm))
+        .arg(wasm)
         .remedy(
             "A feature the compiler uses may be missing in WASM_FEATURES of xtask/src/build.rs.",
         )
-        .run()?;
-    step.done();
-    Ok(())
+        .run()
+}
+
+fn rewrite(
+    file: &Path,
+    change: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Failure>,
+) -> Result<(), Failure> {
+    let content = fs::read(file).map_err(|e| Failure::file("Reading", file, &e))?;
+    fs::write(file, change(content)?).map_err(|e| Failure::file("Writing", file, &e))
 }
 
 /// Copies a folder with everything in it.

@@ -14,6 +14,7 @@ mod context;
 mod demo;
 mod docs;
 mod fuzz;
+mod glue;
 mod pack;
 mod process;
 mod progress;

@@ -1,7 +1,8 @@
-//! A Rust toolchain that compiles for `wasm32-unknown-unknown`.
+//! A Rust toolchain that compiles for `wasm32-unknown-unknown`, and has the sources of the standard
+//! library, which the package is built with.
 //!
 //! Two ways, tried in this order:
-//! 1. the toolchain in use, when it has the target or `rustup target add` can fetch it;
+//! 1. the toolchain in use, when it has both or rustup can fetch them;
 //! 2. Debian's `rustc-web` packages. They bring no standard library for wasm, but its sources, from
 //!    which it is built once (about 40 s) into the cache. The result is a sysroot of links with the
 //!    new libraries added; wrappers of the compiler name it. It is also linked in rustup as
@@ -25,6 +26,9 @@ use crate::setup::apt;
 
 /// The browser's target.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Rustup's name of the standard library's sources.
+const SOURCES: &str = "rust-src";
 
 /// Chooses the second way, when set to `debian`.
 const CHOICE_VARIABLE: &str = "VIVIM_WASM_TOOLCHAIN";
@@ -58,7 +62,7 @@ impl WasmToolchain {
         let _lock = cx.lock("toolchain")?;
         let wants_debian = std::env::var(CHOICE_VARIABLE).is_ok_and(|choice| choice == "debian");
         if !wants_debian && let Some(version) = version_in_use_with_target() {
-            skipped("wasm target", "the Rust toolchain in use has it");
+            skipped("wasm target", "the Rust toolchain in use has it, and Rust's sources");
             return Ok(Self { bin: None, version });
         }
         if let Some(ready) = Self::made_before(cx) {
@@ -69,9 +73,11 @@ impl WasmToolchain {
             return Ok(ready);
         }
         if !wants_debian && has_rustup() {
-            let step = step(format!("wasm target: rustup target add {TARGET}"));
-            let added = Run::new("rustup").args(["target", "add", TARGET]);
-            if added.succeeds_within(RUSTUP_LIMIT)
+            let step = step(format!("wasm target: rustup adds {TARGET} and {SOURCES}"));
+            let target = Run::new("rustup").args(["target", "add", TARGET]);
+            let sources = Run::new("rustup").args(["component", "add", SOURCES]);
+            if target.succeeds_within(RUSTUP_LIMIT)
+                && sources.succeeds_within(RUSTUP_LIMIT)
                 && let Some(version) = version_in_use_with_target()
             {
                 step.done();
@@ -165,8 +171,13 @@ fn has_rustup() -> bool {
     find_program(&["rustup"], &std::env::var_os("PATH").unwrap_or_default()).is_some()
 }
 
-/// The description of the compiler in use, if it has a wasm standard library.
+/// The description of the compiler in use, if it has a wasm standard library, and the sources of it.
 fn version_in_use_with_target() -> Option<String> {
+    let sysroot = Run::new("rustc").args(["--print", "sysroot"]).probe()?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    if !sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file() {
+        return None;
+    }
     let output =
         Run::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).probe()?;
     let libdir = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -9,8 +9,8 @@
 //!   build a promise ([`js::promise`]). Nothing borrowed lives across an `await`, and no JavaScript
 //!   runs while anything here is borrowed: events leave through one task ([`events`]).
 //! - Errors cross as `{ code, message }` ([`failure::Failure`]).
-//! - A panic ends the instance: the hook ([`panic_hook`]) tells the facade, which lets nobody in
-//!   any more.
+//! - A panic is a trap and ends the instance: the facade sees it in its calls, the glue in
+//!   callbacks, and nobody is let in any more.
 
 mod config;
 mod content;
@@ -21,7 +21,6 @@ mod failure;
 mod js;
 mod log;
 mod node;
-mod panic_hook;
 mod records;
 mod replica;
 mod replicas;
@@ -35,7 +34,6 @@ pub use config::RawConfig;
 pub use document::{RawDocument, read_document_file};
 pub use log::set_log_level;
 pub use node::{RawHandler, RawNode};
-pub use panic_hook::set_panic_handler;
 pub use room::{RawAttachment, RawRoom};
 pub use social::social_events;
 pub use stream::RawStream;
