@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::context::{Context, NATIVE_PACKAGES};
 use crate::glue;
+use crate::order;
 use crate::pack;
 use crate::process::{Failure, Run};
 use crate::progress::{note, skipped, step};
@@ -170,7 +171,10 @@ fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
     }
     copy_folder(raw, out)?;
     let wasm = out.join(format!("{WASM_NAME}_bg.wasm"));
-    wasm_opt(cx, &wasm, &["-Oz", ONE_CALLER_INLINE])?;
+    // For size, but not at any price: with -Oz it is smaller until it is compressed.
+    wasm_opt(cx, &wasm, &["-Os", ONE_CALLER_INLINE])?;
+    rewrite(&wasm, |wasm| order::named_by_rank(&wasm))?;
+    wasm_opt(cx, &wasm, &["--reorder-functions-by-name"])?;
     for (ending, change) in
         [("js", glue::with_guard as fn(&str) -> _), ("d.ts", glue::with_guard_types)]
     {

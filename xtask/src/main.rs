@@ -15,6 +15,7 @@ mod demo;
 mod docs;
 mod fuzz;
 mod glue;
+mod order;
 mod pack;
 mod process;
 mod progress;
