@@ -47,3 +47,6 @@ pub mod time;
 pub mod wire;
 
 mod bucket;
+mod sorted;
+
+pub use self::sorted::{SortedMap, SortedSet};

@@ -59,7 +59,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "vivim-social",
-        may_use: &["vivim-doc"],
+        may_use: &["vivim-proto", "vivim-doc"],
         never_reaches: &["libp2p", "libp2p-core", "tokio", "web-sys", "axum"],
     },
     Rule { package: "vivim-webrtc", may_use: &[], never_reaches: &["yrs", "axum"] },

@@ -1,9 +1,8 @@
 //! Circles: `name`, `description` (texts), `members`, `settings`, `invitations` (maps), `posts`,
 //! `contentRefs`, `auditLog` (lists).
 
-use std::collections::BTreeMap;
-
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
+use vivim_proto::SortedMap;
 
 use super::{
     Document, Look, content, grouped, id, look,
@@ -360,7 +359,7 @@ fn ref_key(record: &Record) -> String {
     format!("{} {}", record.text("type"), record.text("id"))
 }
 
-fn invitations(doc: &mut Doc) -> Result<BTreeMap<String, Invitation>, EditError> {
+fn invitations(doc: &mut Doc) -> Result<SortedMap<String, Invitation>, EditError> {
     let records = super::entities(edit::map(doc, "invitations")?, INVITATION);
     let invitation = |record: Record| {
         let invitation = Invitation {

@@ -1,6 +1,6 @@
 //! Follows: `follows` (map by id), `blocks`, `privateAccounts` (maps).
 
-use std::collections::BTreeMap;
+use vivim_proto::SortedMap;
 
 use vivim_doc::{Doc, EditError, Value};
 
@@ -205,7 +205,7 @@ fn read(doc: &mut Doc) -> Result<(FollowState, Vec<Record>), EditError> {
         };
         (record.text("id").to_owned(), follow)
     };
-    let rows: BTreeMap<String, Follow> = records.iter().map(row).collect();
+    let rows: SortedMap<String, Follow> = records.iter().map(row).collect();
     let private = edit::map(doc, PRIVATE)?.into_iter();
     let private = private.filter(|(did, value)| is_did(did) && *value == Value::Bool(true));
     let private = private.map(|(did, _)| did).collect();

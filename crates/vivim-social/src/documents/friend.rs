@@ -3,9 +3,10 @@
 //! What each of the two has to say has a field of its own, so that a yes and a withdrawal at once
 //! don't depend on chance: withdrawn is withdrawn, and blocked is blocked whatever else was said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use vivim_doc::{Doc, EditError, Value};
+use vivim_proto::SortedMap;
 
 use super::{Document, grouped, id, member, pairs, record, unknown, values};
 use crate::{
@@ -226,7 +227,7 @@ fn rows_between(
 /// The state that counts, and the rows as they are written down.
 fn read(doc: &mut Doc) -> Result<(FriendState, Vec<Record>), EditError> {
     let map = edit::map(doc, ROOT)?;
-    let answers: BTreeMap<String, Record> =
+    let answers: SortedMap<String, Record> =
         map.iter().filter_map(|(id, value)| Some((id.clone(), ANSWER.read(value)?))).collect();
     let mut records = super::entities(map, FRIEND);
     records.retain(|record| record.text("requesterDid") != record.text("addresseeDid"));
@@ -255,12 +256,13 @@ fn read(doc: &mut Doc) -> Result<(FriendState, Vec<Record>), EditError> {
 fn friends(doc: &mut Doc) -> Result<Vec<Record>, EditError> {
     let (state, records) = read(doc)?;
     // Requests that crossed are answered when the later of them was sent.
-    let mut sent: BTreeMap<(String, String), f64> = BTreeMap::new();
-    for record in &records {
+    let sending = |record: &Record| {
         let key = (record.text("requesterDid").to_owned(), record.text("addresseeDid").to_owned());
-        let at = sent.entry(key).or_default();
-        *at = at.max(record.number("requestedAt"));
-    }
+        (key, record.number("requestedAt"))
+    };
+    let mut sent: Vec<_> = records.iter().map(sending).collect();
+    sent.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let sent: SortedMap<(String, String), f64> = sent.into_iter().collect();
     let mut friends = Vec::new();
     for mut record in records {
         let Some(row) = state.friends.get(record.text("id")) else { continue };

@@ -18,6 +18,7 @@ pub mod team;
 use std::collections::BTreeMap;
 
 use vivim_doc::{Doc, EditError, Value};
+use vivim_proto::SortedMap;
 
 use crate::{
     edit,
@@ -345,10 +346,10 @@ fn entry_text(doc: &mut Doc, root: &str, key: &str) -> Result<Value, EditError> 
 }
 
 /// How many records there are of each value of a field.
-fn count(records: &[Record], field: &str) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for record in records {
-        *counts.entry(record.text(field).to_owned()).or_default() += 1;
-    }
-    counts
+fn count(records: &[Record], field: &str) -> SortedMap<String, usize> {
+    let mut values: Vec<String> =
+        records.iter().map(|record| record.text(field).to_owned()).collect();
+    values.sort();
+    let same = values.chunk_by(|a, b| a == b);
+    same.filter_map(|group| Some((group.first()?.clone(), group.len()))).collect()
 }

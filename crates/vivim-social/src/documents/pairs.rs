@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vivim_doc::{Doc, EditError, Value};
+use vivim_proto::SortedMap;
 
 use crate::{edit, record::is_did};
 
@@ -25,11 +26,11 @@ pub(crate) fn unset_all(doc: &mut Doc, root: &str, first: &str) -> Result<(), Ed
 pub(crate) fn sets(
     doc: &mut Doc,
     root: &str,
-) -> Result<BTreeMap<String, BTreeSet<String>>, EditError> {
-    let mut sets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+) -> Result<SortedMap<String, BTreeSet<String>>, EditError> {
+    let mut sets: SortedMap<String, BTreeSet<String>> = SortedMap::new();
     for key in edit::map(doc, root)?.into_keys() {
         if let Some((first, did)) = key.rsplit_once(' ').filter(|(_, did)| is_did(did)) {
-            sets.entry(first.to_owned()).or_default().insert(did.to_owned());
+            sets.get_or_insert_with(first.to_owned(), BTreeSet::new).insert(did.to_owned());
         }
     }
     Ok(sets)
@@ -47,11 +48,13 @@ pub(crate) fn pairs(doc: &mut Doc, root: &str) -> Result<BTreeSet<(String, Strin
 pub(crate) fn fields(
     doc: &mut Doc,
     root: &str,
-) -> Result<BTreeMap<String, BTreeMap<String, Value>>, EditError> {
-    let mut fields: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+) -> Result<SortedMap<String, BTreeMap<String, Value>>, EditError> {
+    let mut fields: SortedMap<String, BTreeMap<String, Value>> = SortedMap::new();
     for (key, value) in edit::map(doc, root)? {
         if let Some((first, name)) = key.rsplit_once(' ') {
-            fields.entry(first.to_owned()).or_default().insert(name.to_owned(), value);
+            fields
+                .get_or_insert_with(first.to_owned(), BTreeMap::new)
+                .insert(name.to_owned(), value);
         }
     }
     Ok(fields)

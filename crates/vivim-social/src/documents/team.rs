@@ -1,9 +1,10 @@
 //! Teams: `teamData` (name and description as texts), `members`, `settings`, `channels`,
 //! `channelMembers`, `reactions` (maps), `messages` (list).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use vivim_doc::{Doc, EditError, Kind as Type, Value};
+use vivim_proto::SortedMap;
 
 use super::{
     Document, Look, content, count, did, grouped, id, look,
@@ -387,7 +388,7 @@ fn remove_channel(doc: &mut Doc, id: &str) -> Result<(), EditError> {
 fn channel_sets(
     doc: &mut Doc,
     state: &TeamState,
-) -> Result<BTreeMap<String, BTreeSet<String>>, EditError> {
+) -> Result<SortedMap<String, BTreeSet<String>>, EditError> {
     let mut sets = pairs::sets(doc, "channelMembers")?;
     for set in sets.values_mut() {
         set.retain(|did| state.members.get(did).is_some());
@@ -453,15 +454,15 @@ fn messages_where(
 }
 
 fn with_reactions(doc: &mut Doc, mut messages: Vec<Record>) -> Result<Vec<Record>, EditError> {
-    let mut reactions: BTreeMap<String, BTreeMap<String, Vec<Value>>> = BTreeMap::new();
+    let mut reactions: SortedMap<String, SortedMap<String, Vec<Value>>> = SortedMap::new();
     for key in edit::map(doc, "reactions")?.into_keys() {
         if let Some((message, emoji, did)) = split_reaction(&key) {
-            let of_message = reactions.entry(message.to_owned()).or_default();
-            of_message.entry(emoji.to_owned()).or_default().push(did.into());
+            let of_message = reactions.get_or_insert_with(message.to_owned(), SortedMap::new);
+            of_message.get_or_insert_with(emoji.to_owned(), Vec::new).push(did.into());
         }
     }
     for message in &mut messages {
-        let own = reactions.remove(message.text("id")).unwrap_or_default();
+        let own = reactions.get_mut(message.text("id")).map(std::mem::take).unwrap_or_default();
         let own = own.into_iter().map(|(emoji, dids)| (emoji, Value::Array(dids)));
         message.set("reactions", Value::Map(own.collect()));
     }

@@ -1,6 +1,6 @@
 //! What may be done in a circle.
 
-use std::collections::BTreeMap;
+use vivim_proto::SortedMap;
 
 use crate::{
     limits::{MAX_MEMBERS, MAX_WAITING},
@@ -73,7 +73,7 @@ pub struct CircleState {
     /// Who shared which content, by type and id with a space between.
     pub content_refs: Authors,
     /// Who is invited.
-    pub invitations: BTreeMap<String, Invitation>,
+    pub invitations: SortedMap<String, Invitation>,
 }
 
 /// Who may see a circle.

@@ -1,6 +1,8 @@
 //! What may be done with follows: one-sided, and asked for only where an account is private.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use vivim_proto::SortedMap;
 
 use crate::{
     record::{Record, is_did},
@@ -42,7 +44,7 @@ pub enum FollowOp {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FollowState {
     /// Who follows whom, by id; one for each pair.
-    pub follows: BTreeMap<String, Follow>,
+    pub follows: SortedMap<String, Follow>,
     /// Who has blocked whom.
     pub blocks: BTreeSet<(String, String)>,
     /// Whose account is private.
@@ -70,7 +72,7 @@ impl FollowOp {
 impl FollowState {
     /// Keeps the lowest id of each pair.
     pub fn new(
-        rows: BTreeMap<String, Follow>,
+        rows: SortedMap<String, Follow>,
         blocks: BTreeSet<(String, String)>,
         private: BTreeSet<String>,
     ) -> Self {

@@ -9,7 +9,9 @@
 //!
 //! Two requests that cross are a friendship, under the lower id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use vivim_proto::SortedMap;
 
 use crate::{record::Record, refusal::Refusal, rules::By};
 
@@ -39,7 +41,7 @@ pub enum FriendOp {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FriendState {
     /// What is between two, by id.
-    pub friends: BTreeMap<String, Friendship>,
+    pub friends: SortedMap<String, Friendship>,
     /// Who has blocked whom.
     pub blocks: BTreeSet<(String, String)>,
 }
@@ -110,29 +112,29 @@ impl FriendOp {
 impl FriendState {
     /// Puts the rows of each pair together: the lower id is what is between two who asked each
     /// other, or who asked twice, and the others are taken out.
-    pub fn new(rows: BTreeMap<String, Friendship>, blocks: BTreeSet<(String, String)>) -> Self {
-        let mut live: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for (id, row) in &rows {
-            if matches!(row.status, FriendStatus::Pending | FriendStatus::Accepted) {
-                live.entry(pair(&row.requester, &row.addressee)).or_default().push(id.clone());
-            }
-        }
+    pub fn new(rows: SortedMap<String, Friendship>, blocks: BTreeSet<(String, String)>) -> Self {
         let mut friends = rows;
-        for ids in live.into_values() {
-            let live = ids.iter().filter_map(|id| friends.get(id));
+        let is_live =
+            |row: &Friendship| matches!(row.status, FriendStatus::Pending | FriendStatus::Accepted);
+        let live = friends.iter().filter(|(_, row)| is_live(row));
+        let live: BTreeSet<(String, String)> =
+            live.map(|(id, row)| (pair_key(row), id.clone())).collect();
+        let live: Vec<(String, String)> = live.into_iter().collect();
+        let mut gone = BTreeSet::new();
+        for ids in live.chunk_by(|(pair, _), (other, _)| pair == other) {
+            let live = ids.iter().filter_map(|(_, id)| friends.get(id));
             let accepted = live.clone().any(|row| row.status == FriendStatus::Accepted);
             let first = live.clone().next().map(|row| row.requester.clone());
             let crossed = live.clone().any(|row| Some(&row.requester) != first.as_ref());
-            let mut ids = ids.into_iter();
-            if let Some(row) = ids.next().and_then(|lowest| friends.get_mut(&lowest))
+            let mut ids = ids.iter().map(|(_, id)| id);
+            if let Some(row) = ids.next().and_then(|lowest| friends.get_mut(lowest))
                 && (accepted || crossed)
             {
                 row.status = FriendStatus::Accepted;
             }
-            for id in ids {
-                friends.remove(&id);
-            }
+            gone.extend(ids.cloned());
         }
+        friends.retain(|id, _| !gone.contains(id));
         Self { friends, blocks }
     }
 
@@ -276,6 +278,12 @@ pub(crate) fn blocker<'a>(
     let (a, b) = pair(a, b);
     let found = blocks.get(&(a.clone(), b.clone())).or_else(|| blocks.get(&(b, a)));
     found.map(|(blocker, _)| blocker.as_str())
+}
+
+/// One name for both directions: no DID has a space in it.
+fn pair_key(row: &Friendship) -> String {
+    let (a, b) = pair(&row.requester, &row.addressee);
+    format!("{a} {b}")
 }
 
 fn pair(a: &str, b: &str) -> (String, String) {

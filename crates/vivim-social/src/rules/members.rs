@@ -1,6 +1,8 @@
 //! Members, roles and permissions: what conversations, circles, groups and teams have in common.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use vivim_proto::SortedMap;
 
 use crate::{
     limits::{MAX_MEMBERS, MAX_WAITING},
@@ -115,7 +117,7 @@ pub struct Member {
 /// The members of a document and what else decides about membership.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Membership {
-    members: BTreeMap<String, Member>,
+    members: SortedMap<String, Member>,
     owner: Option<String>,
     requests: BTreeSet<String>,
     deleted: bool,
@@ -289,7 +291,7 @@ impl Membership {
         requests: BTreeSet<String>,
         deleted: bool,
     ) -> Self {
-        let mut members: BTreeMap<String, Member> =
+        let mut members: SortedMap<String, Member> =
             members.into_iter().map(|member| (member.did.clone(), member)).collect();
         let heir = members.values().filter(|member| member.role > Role::Guest).min_by(|a, b| {
             b.role.cmp(&a.role).then(a.joined_at.total_cmp(&b.joined_at)).then(a.did.cmp(&b.did))

@@ -16,7 +16,7 @@ pub mod members;
 pub mod own;
 pub mod team;
 
-use std::collections::BTreeMap;
+use vivim_proto::SortedMap;
 
 use crate::refusal::Refusal;
 
@@ -31,7 +31,7 @@ pub struct By<'a> {
 
 /// Who wrote each of some things, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Authors(BTreeMap<String, String>);
+pub struct Authors(SortedMap<String, String>);
 
 impl By<'_> {
     /// Refuses what is done in another's name.
@@ -78,11 +78,10 @@ impl Authors {
 impl FromIterator<(String, String)> for Authors {
     /// The first of several of one id counts.
     fn from_iter<T: IntoIterator<Item = (String, String)>>(items: T) -> Self {
-        let mut authors = BTreeMap::new();
-        for (id, author) in items {
-            authors.entry(id).or_insert(author);
-        }
-        Self(authors)
+        let mut items: Vec<_> = items.into_iter().collect();
+        // Of several the last would count.
+        items.reverse();
+        Self(items.into_iter().collect())
     }
 }
 

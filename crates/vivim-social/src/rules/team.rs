@@ -1,6 +1,8 @@
 //! What may be done in a team.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use vivim_proto::SortedMap;
 
 use crate::{
     limits::{MAX_CHANNELS, MAX_MEMBERS},
@@ -99,9 +101,9 @@ pub struct TeamState {
     /// The most members.
     pub max_members: Option<usize>,
     /// The channels by id.
-    pub channels: BTreeMap<String, Channel>,
+    pub channels: SortedMap<String, Channel>,
     /// Author and channel of the messages, by id.
-    pub messages: BTreeMap<String, (String, String)>,
+    pub messages: SortedMap<String, (String, String)>,
 }
 
 /// A channel, as far as rules go.
@@ -127,8 +129,8 @@ impl Default for TeamState {
             require_approval: true,
             allow_guest_access: false,
             max_members: None,
-            channels: BTreeMap::new(),
-            messages: BTreeMap::new(),
+            channels: SortedMap::new(),
+            messages: SortedMap::new(),
         }
     }
 }
