@@ -5,9 +5,8 @@
 //! [`AWARENESS_TIMEOUT`] is gone. So each announces itself again
 //! from time to time: call [`Awareness::handle_timeout`] when [`Awareness::poll_timeout`] says.
 
-use std::collections::BTreeMap;
-
 use vivim_proto::{
+    SortedMap,
     limits::MAX_AWARENESS,
     time::Timestamp,
     wire::{put_bytes, put_uvarint},
@@ -23,8 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Awareness {
     own: u64,
-    clients: BTreeMap<u64, Client>,
-    changes: BTreeMap<u64, Change>,
+    clients: SortedMap<u64, Client>,
+    changes: SortedMap<u64, Change>,
     /// The own state must be announced: it changed, or somebody said that we are gone.
     announce: bool,
 }
@@ -70,7 +69,12 @@ struct Client {
 impl Awareness {
     /// Nobody is there.
     pub(crate) fn new(own: ClientId) -> Self {
-        Self { own: own.get(), clients: BTreeMap::new(), changes: BTreeMap::new(), announce: false }
+        Self {
+            own: own.get(),
+            clients: SortedMap::new(),
+            changes: SortedMap::new(),
+            announce: false,
+        }
     }
 
     /// Sets this client's state, or takes it away; [`take_announcement`](Self::take_announcement)

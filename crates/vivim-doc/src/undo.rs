@@ -5,7 +5,6 @@
 //! is deleted, before the next transaction.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use vivim_proto::time::Timestamp;
+use vivim_proto::{SortedMap, time::Timestamp};
 use yrs::{
     MapRef, Transact,
     undo::{Options, StackItem, UndoManager},
@@ -34,7 +33,7 @@ pub struct UndoScope(u32);
 /// The histories of a document, and the time that it was told.
 #[derive(Default)]
 pub(crate) struct Undo {
-    scopes: BTreeMap<UndoScope, Steps>,
+    scopes: SortedMap<UndoScope, Steps>,
     next: u32,
     now: Timestamp,
     /// The edits of a change are one step: the time stands still from its first one on.

@@ -1,10 +1,10 @@
 //! One open document: its content, its journal, its awareness, and how far it has got.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use vivim_doc::{ClientId, Doc, Origin, Typing, awareness::Change as Presence};
-use vivim_proto::{id::DocId, time::Timestamp};
+use vivim_proto::{SortedMap, SortedSet, id::DocId, time::Timestamp};
 use vivim_store::{DocumentMeta, policy::Moment};
 
 use crate::{
@@ -96,11 +96,11 @@ pub struct OpenDocument<P> {
     /// They have waited so long that the state says so.
     pub(crate) is_behind: bool,
     /// Whose awareness states came from which peer, so that they go with it.
-    owners: BTreeMap<u64, P>,
+    owners: SortedMap<u64, P>,
     /// What the application says of this device, in JSON.
     state: Option<String>,
     /// Peers that have asked for our awareness before.
-    asked: BTreeSet<P>,
+    asked: SortedSet<P>,
     pub(crate) resummarize_at: Option<Timestamp>,
 }
 
@@ -126,9 +126,9 @@ impl<P: Peer> OpenDocument<P> {
             receipts_changed: false,
             behind_since: None,
             is_behind: false,
-            owners: BTreeMap::new(),
+            owners: SortedMap::new(),
             state: None,
-            asked: BTreeSet::new(),
+            asked: SortedSet::new(),
             resummarize_at: None,
             options,
         };
@@ -362,7 +362,7 @@ impl<P: Peer> OpenDocument<P> {
         if changes.is_empty() {
             return;
         }
-        let there: BTreeSet<ClientId> = changes
+        let there: SortedSet<ClientId> = changes
             .iter()
             .filter(|(_, change)| *change != Presence::Removed)
             .map(|(client, _)| *client)

@@ -5,10 +5,8 @@
 //! write is *one difference* between the last state that is known to be durable and the document as
 //! it is then: nothing is lost, because the document itself is the queue.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
-use vivim_proto::time::Timestamp;
+use vivim_proto::{SortedSet, time::Timestamp};
 use vivim_store::{
     Loaded, RecordKey, Written,
     policy::{Compaction, Ledger, Moment},
@@ -108,7 +106,7 @@ impl Journal {
     /// the snapshot may have what the document doesn't.
     pub(crate) fn sibling_compacted(&mut self, replaced: &[RecordKey], snapshot: Written) -> bool {
         let all = self.ledger.begin();
-        let known: BTreeSet<&RecordKey> = all.keys().iter().collect();
+        let known: SortedSet<&RecordKey> = all.keys().iter().collect();
         let is_same =
             known.len() == replaced.len() && replaced.iter().all(|key| known.contains(key));
         if is_same {

@@ -27,10 +27,11 @@
 //! deletion alone doesn't move the clock, so one that was made within the last moment before a crash
 //! can be missing from the count (not from the document, and it is sent to peers all the same).
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use vivim_proto::wire::{Reader, WireError, put_bytes, put_uvarint};
+use vivim_proto::{
+    SortedMap,
+    wire::{Reader, WireError, put_bytes, put_uvarint},
+};
 
 use crate::limits::{MAX_PEER_ID, MAX_RECEIPT_PEERS};
 
@@ -47,7 +48,7 @@ pub struct Receipts<P> {
     durable: u64,
     /// The highest watermark that any peer has had, remembered or not.
     synced: u64,
-    peers: BTreeMap<P, Peer>,
+    peers: SortedMap<P, Peer>,
     /// Counts up whenever a peer is heard of.
     clock: u64,
 }
@@ -95,7 +96,7 @@ pub struct Standing {
 
 impl<P> Default for Receipts<P> {
     fn default() -> Self {
-        Self { local: 0, durable: 0, synced: 0, peers: BTreeMap::new(), clock: 0 }
+        Self { local: 0, durable: 0, synced: 0, peers: SortedMap::new(), clock: 0 }
     }
 }
 

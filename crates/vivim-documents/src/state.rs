@@ -31,7 +31,7 @@
 //! later (a peer that opens during a conflict is waited for after it) and is otherwise without
 //! meaning there (a conflict found while loading from the store, without peers).
 
-use std::collections::BTreeMap;
+use vivim_proto::SortedMap;
 
 use crate::limits::MAX_PEERS;
 
@@ -98,12 +98,12 @@ pub struct SyncMachine<P> {
     joined: bool,
     behind: bool,
     /// The peers that exchange the document with us, and whether they have answered.
-    peers: BTreeMap<P, bool>,
+    peers: SortedMap<P, bool>,
 }
 
 impl<P> Default for SyncMachine<P> {
     fn default() -> Self {
-        Self { state: SyncState::Offline, joined: false, behind: false, peers: BTreeMap::new() }
+        Self { state: SyncState::Offline, joined: false, behind: false, peers: SortedMap::new() }
     }
 }
 
@@ -143,7 +143,7 @@ impl<P: Ord> SyncMachine<P> {
             SyncInput::Opened(peer) => {
                 // Who is too many is synced with, but not waited for.
                 if self.peers.len() < MAX_PEERS {
-                    self.peers.entry(peer).or_insert(false);
+                    self.peers.get_or_insert_with(peer, || false);
                 }
             }
             SyncInput::Stop => *self = Self { state: self.state, ..Self::default() },

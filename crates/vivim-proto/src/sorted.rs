@@ -32,37 +32,43 @@ impl<K, V> SortedMap<K, V> {
     }
 
     /// The entries, in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone + '_ {
+    pub fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator + Clone + '_ {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
     /// The entries, in order; the values can be changed.
-    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&K, &mut V)> + '_ {
+    pub fn iter_mut(
+        &mut self,
+    ) -> impl DoubleEndedIterator<Item = (&K, &mut V)> + ExactSizeIterator + '_ {
         self.0.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     /// The keys, in order.
-    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + Clone + '_ {
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator + Clone + '_ {
         self.0.iter().map(|(key, _)| key)
     }
 
     /// The values, in the order of their keys.
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + Clone + '_ {
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + ExactSizeIterator + Clone + '_ {
         self.0.iter().map(|(_, value)| value)
     }
 
     /// The values, in the order of their keys, to be changed.
-    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> + '_ {
+    pub fn values_mut(
+        &mut self,
+    ) -> impl DoubleEndedIterator<Item = &mut V> + ExactSizeIterator + '_ {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
     /// The keys, in order, without the map.
-    pub fn into_keys(self) -> impl DoubleEndedIterator<Item = K> {
+    pub fn into_keys(self) -> impl DoubleEndedIterator<Item = K> + ExactSizeIterator {
         self.0.into_iter().map(|(key, _)| key)
     }
 
     /// The values, in the order of their keys, without the map.
-    pub fn into_values(self) -> impl DoubleEndedIterator<Item = V> {
+    pub fn into_values(self) -> impl DoubleEndedIterator<Item = V> + ExactSizeIterator {
         self.0.into_iter().map(|(_, value)| value)
     }
 

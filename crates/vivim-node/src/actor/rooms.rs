@@ -1,6 +1,6 @@
 //! Rooms and their documents: whom to be connected to, whom to offer what, how updates travel.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use libp2p::{
@@ -9,6 +9,7 @@ use libp2p::{
     swarm::ConnectionId,
 };
 use vivim_proto::{
+    SortedMap, SortedSet,
     id::{DocId, RoomId, topic_room},
     room::{
         Input, Output, Room as Policy, Route,
@@ -30,25 +31,25 @@ use crate::{
 struct Room {
     name: Option<String>,
     policy: Policy<PeerId>,
-    docs: BTreeSet<DocId>,
+    docs: SortedSet<DocId>,
     timer: Option<Instant>,
 }
 
 /// All joined rooms.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
-    map: BTreeMap<RoomId, Room>,
+    map: SortedMap<RoomId, Room>,
     /// The room of each attached document.
     docs: HashMap<DocId, RoomId>,
     /// The last numbered change of those whose application counts them.
     changes: HashMap<DocId, u64>,
     topics: HashMap<TopicHash, RoomId>,
     /// Peers that the application disconnected: not dialled until they are connected again.
-    shunned: BTreeSet<PeerId>,
+    shunned: SortedSet<PeerId>,
     /// Members who came after us and have not had their time to dial us yet.
-    waiting: BTreeSet<PeerId>,
+    waiting: SortedSet<PeerId>,
     /// Members whom the directory lists no longer but who are still connected directly.
-    departed: BTreeSet<(RoomId, PeerId)>,
+    departed: SortedSet<(RoomId, PeerId)>,
 }
 
 impl Rooms {
@@ -100,7 +101,7 @@ impl Actor {
 
     fn add_room(&mut self, id: RoomId, name: Option<String>) {
         let policy = Policy::new(self.peer_id);
-        self.rooms.map.insert(id, Room { name, policy, docs: BTreeSet::new(), timer: None });
+        self.rooms.map.insert(id, Room { name, policy, docs: SortedSet::new(), timer: None });
         self.stale = true;
         self.join_directories(id);
     }
@@ -536,7 +537,7 @@ impl Actor {
 
     /// The network is there (again): nobody waits for a backoff.
     pub(super) fn retry_peers_now(&mut self) {
-        let peers: BTreeSet<PeerId> =
+        let peers: SortedSet<PeerId> =
             self.rooms.map.values().flat_map(|r| r.policy.neighbours().copied()).collect();
         for peer in peers {
             self.dial_member(peer);

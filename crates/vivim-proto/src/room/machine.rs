@@ -1,10 +1,11 @@
 //! The state machine of one room.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use rand::{Rng, RngCore};
 
 use crate::{
+    SortedMap,
     limits::{
         MAX_GOSSIP_PAYLOAD, MAX_MEMBERS, NEIGHBOURS, REDIAL_MAX, REDIAL_MIN, STREAMS_ROOM,
         STREAMS_ROOM_AGAIN, SUMMARY_NEIGHBOURS, SUMMARY_ROUND, SUMMARY_ROUND_JITTER, SUMMARY_SOON,
@@ -20,7 +21,7 @@ use crate::{
 pub struct Room<P> {
     own: P,
     mode: Mode,
-    members: BTreeMap<P, Member>,
+    members: SortedMap<P, Member>,
     next_round: Option<Timestamp>,
 }
 
@@ -86,7 +87,7 @@ struct Member {
 impl<P: Clone + Ord> Room<P> {
     /// A room in which one is alone.
     pub fn new(own: P) -> Self {
-        Self { own, mode: Mode::Streams, members: BTreeMap::new(), next_round: None }
+        Self { own, mode: Mode::Streams, members: SortedMap::new(), next_round: None }
     }
 
     /// Something happened.
@@ -109,7 +110,7 @@ impl<P: Clone + Ord> Room<P> {
             Input::LargeUpdate => self.hurry(now, rng),
             Input::PeerJoined(peer) => {
                 if peer != self.own && self.members.len() < MAX_MEMBERS {
-                    self.members.entry(peer).or_insert(Member {
+                    self.members.get_or_insert_with(peer, || Member {
                         connected: false,
                         neighbour: false,
                         backoff: Duration::ZERO,
@@ -241,7 +242,7 @@ impl<P: Clone + Ord> Room<P> {
     }
 
     fn redial(&mut self, now: Timestamp, out: &mut Vec<Output<P>>) {
-        for (peer, member) in &mut self.members {
+        for (peer, member) in self.members.iter_mut() {
             if member.neighbour && !member.connected && member.redial_at.is_some_and(|at| at <= now)
             {
                 member.redial_at = None;

@@ -1,12 +1,10 @@
 //! The client's side: the rooms it wants to be in, and who is there.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{ClientMessage, Refusal, RelayLimits, ServerMessage};
 use crate::{
+    SortedMap, SortedSet,
     id::RoomId,
     limits::{MAX_PEERS_PER_ROOM, REJOIN_GRACE, ROOM_RETRY},
     time::Timestamp,
@@ -20,7 +18,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Rooms {
     connected: bool,
-    rooms: BTreeMap<RoomId, Room>,
+    rooms: SortedMap<RoomId, Room>,
     limits: Option<RelayLimits>,
 }
 
@@ -79,7 +77,7 @@ struct Room {
     joined: bool,
     retry_at: Option<Timestamp>,
     /// The peers, each with the time at which it is given up if nobody lists it again.
-    peers: BTreeMap<Arc<[u8]>, Option<Timestamp>>,
+    peers: SortedMap<Arc<[u8]>, Option<Timestamp>>,
 }
 
 impl Rooms {
@@ -161,7 +159,7 @@ impl Rooms {
     /// Time passed: repeats refused joins, gives up peers that nobody has listed again.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Output> {
         let mut out = Vec::new();
-        for (id, room) in &mut self.rooms {
+        for (id, room) in self.rooms.iter_mut() {
             if room.retry_at.is_some_and(|at| at <= now) {
                 room.retry_at = None;
                 out.push(join(*id));
@@ -224,8 +222,8 @@ impl Room {
         // A second answer on one connection is another sample and says nothing of the others; the
         // first one after a reconnect is all that this relay knows.
         if first || peers.len() as u64 == total {
-            let listed: BTreeSet<&[u8]> = peers.iter().map(Vec::as_slice).collect();
-            for (peer, given_up_at) in &mut self.peers {
+            let listed: SortedSet<&[u8]> = peers.iter().map(Vec::as_slice).collect();
+            for (peer, given_up_at) in self.peers.iter_mut() {
                 if !listed.contains(peer.as_ref()) && given_up_at.is_none() {
                     *given_up_at = Some(now + REJOIN_GRACE);
                 }

@@ -1,8 +1,8 @@
 //! The session's budget for messages of which only fragments have come.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use crate::{id::DocId, limits::MAX_REASSEMBLY};
+use crate::{SortedSet, id::DocId, limits::MAX_REASSEMBLY};
 
 /// The session's budget for messages of which only fragments have come.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub(super) struct Reassembly {
     partial: HashMap<DocId, usize>,
     total: usize,
     /// Those that wait for the budget.
-    stalled: BTreeSet<DocId>,
+    stalled: SortedSet<DocId>,
     /// While the budget is spent, the one that may go on, so that some message always ends.
     favoured: Option<DocId>,
 }

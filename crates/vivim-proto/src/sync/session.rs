@@ -4,7 +4,7 @@ mod answers;
 mod close;
 mod replica;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -19,6 +19,7 @@ use super::{
     reassembly::Reassembly,
 };
 use crate::{
+    SortedMap,
     id::DocId,
     limits::{MAX_AWARENESS, MAX_CONTROL_QUEUE},
     time::Timestamp,
@@ -55,7 +56,7 @@ pub struct Session {
     requests: HashMap<RequestId, Request>,
     next_request: u64,
     /// Documents with a summary that must wait for its answer, and until when.
-    deferred: BTreeMap<DocId, Timestamp>,
+    deferred: SortedMap<DocId, Timestamp>,
     reassembly: Reassembly,
     failed: bool,
 }
@@ -93,7 +94,7 @@ impl Session {
             ready: VecDeque::new(),
             requests: HashMap::new(),
             next_request: 0,
-            deferred: BTreeMap::new(),
+            deferred: SortedMap::new(),
             reassembly: Reassembly::default(),
             failed: false,
         }

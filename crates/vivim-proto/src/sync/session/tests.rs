@@ -4,6 +4,8 @@ mod close;
 mod flow;
 mod hostile;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     limits::{CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN, MAX_REASSEMBLY, SUMMARY_BURST},
