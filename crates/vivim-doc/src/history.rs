@@ -237,8 +237,22 @@ impl History {
         self.root_content(root) & Content::Text.bit() != 0
     }
 
+    /// Whether the list of a root or a nested type has had shared types among its items.
+    pub(crate) fn has_types(&self, id: &TypeId) -> bool {
+        let parent = match (id.root_name(), id.nested()) {
+            (Some(name), _) => Parent::Root(name.into()),
+            (None, Some(id)) => Parent::Type(id),
+            (None, None) => return false,
+        };
+        self.list_content(parent) & (Content::Type.bit() | Content::Xml.bit()) != 0
+    }
+
     fn root_content(&self, root: &str) -> u8 {
-        let key = ScopeKey { parent: Parent::Root(root.into()), key: None };
+        self.list_content(Parent::Root(root.into()))
+    }
+
+    fn list_content(&self, parent: Parent) -> u8 {
+        let key = ScopeKey { parent, key: None };
         let scope = self.scopes.numbers.get(&key);
         scope.and_then(|scope| self.scopes.info(*scope)).map_or(0, |info| info.content)
     }

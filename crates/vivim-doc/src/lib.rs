@@ -43,6 +43,7 @@ mod array;
 pub mod awareness;
 mod change;
 mod conflict;
+mod delta;
 mod doc;
 mod error;
 mod events;

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use yrs::{
-    Any, Array, ArrayRef, GetString, In, Text, TextRef, Transaction, TransactionMut,
+    Any, Array, ArrayRef, GetString, Text, TextRef, Transaction, TransactionMut,
     branch::{Branch, BranchPtr},
     types::{
-        Attrs, Delta,
+        Attrs,
         text::{Diff, YChange},
     },
 };
@@ -14,7 +14,7 @@ use yrs::{
 use crate::{
     Attributes, Doc, EditError, Entry, Kind, TypeId, Value,
     doc::{check_bounds, check_name},
-    limits::{MAX_UPDATE, MAX_VALUES},
+    limits::MAX_UPDATE,
     map::{empty, new_type},
 };
 
@@ -103,19 +103,19 @@ impl Doc {
     ) -> Result<TypeId, EditError> {
         let new = empty(kind)?;
         self.write_text(text, index.into(), |txn, text| {
-            new_type(&as_list(&text).insert(txn, index, new))
+            new_type(&list_of(&text).insert(txn, index, new))
         })
     }
 
     /// Deletes `len` units of a text.
     pub fn text_delete_at(&mut self, text: &TypeId, index: u32, len: u32) -> Result<(), EditError> {
-        let has_values = self.has_values(text);
+        let as_list = self.deletes_as_list(text);
         self.write_text(text, u64::from(index) + u64::from(len), |txn, text| {
             if len == 0 {
                 return Ok(());
             }
-            if has_values {
-                as_list(&text).remove_range(txn, index, len);
+            if as_list {
+                list_of(&text).remove_range(txn, index, len);
             } else {
                 text.remove_range(txn, index, len);
             }
@@ -140,47 +140,7 @@ impl Doc {
         })
     }
 
-    /// Makes several steps from the beginning of a text, as one edit. Shared types can't be inserted
-    /// in this way: [`EditError::WrongKind`].
-    pub fn text_apply_delta(&mut self, text: &TypeId, ops: &[TextOp]) -> Result<(), EditError> {
-        if self.has_values(text) {
-            return Err(EditError::WrongKind);
-        }
-        let mut reach = 0u64;
-        let mut bytes = 0usize;
-        let mut delta: Vec<Delta<In>> = Vec::with_capacity(ops.len());
-        for op in ops {
-            delta.push(match op {
-                TextOp::Delete(len) => {
-                    reach += u64::from(*len);
-                    Delta::Deleted(*len)
-                }
-                TextOp::Insert(Entry::Type(..), _) => return Err(EditError::WrongKind),
-                TextOp::Insert(Entry::Value(Value::String(string)), _) if string.is_empty() => {
-                    continue;
-                }
-                TextOp::Insert(Entry::Value(value), attributes) => {
-                    if let Value::String(string) = value {
-                        bytes = bytes.saturating_add(string.len());
-                    }
-                    Delta::Inserted(In::Any(value.to_any()?), boxed(attributes)?)
-                }
-                TextOp::Retain(len, attributes) => {
-                    reach += u64::from(*len);
-                    Delta::Retain(*len, boxed(attributes)?)
-                }
-            });
-        }
-        if bytes > MAX_UPDATE / 2 || ops.len() > MAX_VALUES {
-            return Err(EditError::TooLarge(bytes));
-        }
-        self.write_text(text, reach, |txn, text| {
-            text.apply_delta(txn, delta);
-            Ok(())
-        })
-    }
-
-    fn write_text<R>(
+    pub(crate) fn write_text<R>(
         &mut self,
         id: &TypeId,
         end: u64,
@@ -195,8 +155,14 @@ impl Doc {
 
     /// A hostile peer may have put values into the list of a root. The engine counts them in a
     /// text's length, but only a list's way of deleting can delete them.
-    fn has_values(&self, text: &TypeId) -> bool {
+    pub(crate) fn has_values(&self, text: &TypeId) -> bool {
         text.root_name().is_some_and(|name| self.history.has_values(name))
+    }
+
+    /// How to delete in a text. A text's way takes formats away that have nothing left to format,
+    /// but takes them from shared types too that stand right behind what is deleted.
+    pub(crate) fn deletes_as_list(&self, text: &TypeId) -> bool {
+        self.has_values(text) || self.history.has_types(text)
     }
 
     // Roots by name.
@@ -226,7 +192,7 @@ impl Doc {
     }
 }
 
-fn as_list(text: &TextRef) -> ArrayRef {
+pub(crate) fn list_of(text: &TextRef) -> ArrayRef {
     let branch: &Branch = text.as_ref();
     ArrayRef::from(BranchPtr::from(branch))
 }
@@ -253,17 +219,13 @@ pub(crate) fn attributes_of(attrs: Option<&Attrs>) -> Attributes {
     attrs.into_iter().flatten().map(pair).collect()
 }
 
-fn attrs(attributes: &Attributes) -> Result<Attrs, EditError> {
+pub(crate) fn attrs(attributes: &Attributes) -> Result<Attrs, EditError> {
     let mut attrs = HashMap::with_capacity(attributes.len());
     for (key, value) in attributes {
         check_name(key)?;
         attrs.insert(Arc::from(key.as_str()), value.to_any()?);
     }
     Ok(attrs)
-}
-
-fn boxed(attributes: &Attributes) -> Result<Option<Box<Attrs>>, EditError> {
-    if attributes.is_empty() { Ok(None) } else { Ok(Some(Box::new(attrs(attributes)?))) }
 }
 
 fn check_size(string: &str) -> Result<(), EditError> {
