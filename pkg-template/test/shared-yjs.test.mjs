@@ -145,27 +145,122 @@ function joined(delta) {
   return out
 }
 
-test('a delta without formats does the same in both', async () => {
-  await withSeeds(60, (next, seed) => {
-    const text = open(`deltas ${seed}`).text('text')
-    const ydoc = new Y.Doc()
-    const theirs = ydoc.getText('text')
-    for (let round = 0; round < 12; round += 1) {
-      let left = theirs.length
-      const delta = []
-      while (delta.length < 5) {
-        const length = Math.min(1 + next(4), left)
-        const kind = next(3)
-        if (kind === 0 || length === 0) {
-          delta.push({ insert: 'abcd'.slice(next(4)) })
-        } else {
-          delta.push(kind === 1 ? { retain: length } : { delete: length })
-          left -= length
-        }
+/** Some formats, or none, for a step of a delta. */
+function someAttributes(next) {
+  const values = [true, null, 'x', { a: 1 }]
+  const keys = ['bold', 'link', 'size'].filter(() => next(3) === 0)
+  return keys.length === 0 ? {} : { attributes: Object.fromEntries(keys.map(key => [key, values[next(4)]])) }
+}
+
+/** A delta of several steps for a text that reads as these units. */
+function someDelta(next, units) {
+  const delta = []
+  let at = 0
+  for (let steps = 1 + next(8); steps > 0; steps -= 1) {
+    const length = wholeUnit(units, at + next(Math.min(5, units.length - at) + 1)) - at
+    const kind = next(5)
+    if (length === 0 || kind === 4) {
+      const insert = ['a', 'bc', 'ü', '🎉', { image: next(9) }][next(5)]
+      delta.push({ insert, ...someAttributes(next) })
+    } else {
+      delta.push(kind < 2 ? { delete: length } : { retain: length, ...someAttributes(next) })
+      at += length
+    }
+  }
+  return delta
+}
+
+/** A text of Yjs that two have worked on, with whatever marks that leaves. */
+function someText(next) {
+  const ydocs = [new Y.Doc(), new Y.Doc()]
+  for (let step = next(30); step > 0; step -= 1) {
+    const text = ydocs[next(2)].getText('text')
+    const units = unitsOf(text)
+    const index = wholeUnit(units, next(units.length + 1))
+    const count = wholeUnit(units, Math.min(index + next(5), units.length)) - index
+    const { attributes = {} } = someAttributes(next)
+    switch (next(7)) {
+      case 0:
+        text.insert(index, 'ab🎉')
+        break
+      case 1:
+        text.insert(index, 'cd', attributes)
+        break
+      case 2:
+      case 3:
+        text.format(index, count, attributes)
+        break
+      case 4:
+        text.delete(index, count)
+        break
+      case 5:
+        text.insertEmbed(index, new Y.Map([['k', step]]), attributes)
+        break
+      default:
+        text.insertEmbed(index, { image: step }, attributes)
+    }
+    if (next(4) === 0) exchange(...ydocs)
+  }
+  exchange(...ydocs)
+  return Y.encodeStateAsUpdate(ydocs[0])
+}
+
+/** Each gets what the other has, and then what Yjs has tidied up upon that. */
+function exchange(one, other) {
+  for (let round = 0; round < 2; round += 1) {
+    const missing = updateOf(other, vectorOf(one))
+    apply(other, updateOf(one, vectorOf(other)))
+    apply(one, missing)
+  }
+}
+
+// Documents of either kind.
+const vectorOf = document => document instanceof Y.Doc ? Y.encodeStateVector(document) : document.encodeStateVector()
+const updateOf = (document, vector) => document instanceof Y.Doc ? Y.encodeStateAsUpdate(document, vector) : document.encodeStateAsUpdate(vector)
+const apply = (document, update) => document instanceof Y.Doc ? Y.applyUpdate(document, update) : document.applyUpdate(update)
+
+/** The units of a text: UTF-16 code units, and one for each thing that is embedded. */
+const unitsOf = text => text.toDelta().flatMap(({ insert }) => typeof insert === 'string' ? insert.split('') : [''])
+const wholeUnit = (units, index) => /[\uD800-\uDBFF]/.test(units[index - 1] ?? '') ? index + 1 : index
+
+/** A text as it reads: `joined`, with shared types as what is in them. */
+const reads = text => joined(text.toDelta()).map(({ insert, format }) => ({ insert: insert?.toJSON?.() ?? insert, format }))
+
+for (const start of ['empty', 'formatted']) {
+  test(`a delta with formats does the same in both, in a text that is ${start}`, async () => {
+    await withSeeds(200, (next, seed) => {
+      const update = start === 'empty' ? Y.encodeStateAsUpdate(new Y.Doc()) : someText(next)
+      const [document, ydoc, copy] = [open(`deltas ${start} ${seed}`), new Y.Doc(), new Y.Doc()]
+      for (const each of [document, ydoc, copy]) apply(each, update)
+      const [text, theirs] = [document.text('text'), ydoc.getText('text')]
+      assert.deepEqual(reads(text), reads(theirs))
+      for (let round = 0; round < 6; round += 1) {
+        const delta = someDelta(next, unitsOf(theirs))
+        text.applyDelta(delta)
+        // Yjs writes into what it is given.
+        theirs.applyDelta(structuredClone(delta))
+        assert.deepEqual(reads(text), reads(theirs), JSON.stringify(delta))
+        exchange(document, copy)
+        assert.deepEqual(reads(copy.getText('text')), reads(theirs), `read by Yjs: ${JSON.stringify(delta)}`)
+        assert.deepEqual(reads(text), reads(theirs), `tidied up by Yjs: ${JSON.stringify(delta)}`)
       }
-      text.applyDelta(delta)
-      theirs.applyDelta(delta)
-      assert.deepEqual(joined(text.toDelta()), joined(theirs.toDelta()), JSON.stringify(delta))
+    })
+  })
+}
+
+test('concurrent deltas with formats converge', async () => {
+  await withSeeds(200, (next, seed) => {
+    const update = someText(next)
+    const [document, ydoc] = [open(`concurrent deltas ${seed}`), new Y.Doc()]
+    for (const each of [document, ydoc]) apply(each, update)
+    const [text, theirs] = [document.text('text'), ydoc.getText('text')]
+    for (let round = 0; round < 5; round += 1) {
+      for (let edits = 1 + next(3); edits > 0; edits -= 1) {
+        if (next(2) === 0) text.applyDelta(someDelta(next, unitsOf(text)))
+        else theirs.applyDelta(someDelta(next, unitsOf(theirs)))
+      }
+      exchange(document, ydoc)
+      assert.deepEqual(reads(text), reads(theirs))
     }
   })
 })
