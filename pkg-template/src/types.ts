@@ -216,7 +216,14 @@ export interface RoomEvents {
   left: { room: Room }
 }
 
-/** What a shared map can hold: plain values, copied in and out. */
+/**
+ * What shared types can hold: plain values, copied in and out.
+ *
+ * A `bigint` may have 64 bits. One that is a safe integer (`Number.isSafeInteger`) is kept and read as a
+ * number, also if it came from a document of Yjs, which tells the two apart. In formats and embedded
+ * values, which are JSON in the encoding of Yjs, a bigint is a number for Yjs, and bytes are a list of
+ * numbers for all other replicas.
+ */
 export type DocValue = null | boolean | number | bigint | string | Uint8Array | DocValue[] | { [key: string]: DocValue }
 
 /**

@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
 import * as Y from 'yjs'
-import { open, withSeeds } from './shared.mjs'
+import { code, open, withSeeds } from './shared.mjs'
 
 const WORDS = ['a', 'bc', 'ü', '🎉', ' ']
 const whole = (string, index) => /[\uD800-\uDBFF]/.test(string[index - 1] ?? '') ? index + 1 : index
@@ -316,6 +316,35 @@ test('what Yjs has nested is found, read and edited here', () => {
   Y.applyUpdate(ydoc, document.encodeStateAsUpdate())
   assert.deepEqual(ydoc.getArray('list').toJSON(), [{ title: 'y' }, 'plain', 'text!', [1]])
   assert.deepEqual(ydoc.getArray('list').get(2).toDelta(), [{ insert: 'text!', attributes: { bold: true } }])
+})
+
+test('a bigint is read alike by everyone, as a number if it is a safe integer', () => {
+  const document = open('bigints')
+  const values = [0n, 5n, -5n, 2n ** 31n, 2n ** 40n]
+  for (const edge of [2n ** 53n, 2n ** 60n, 2n ** 62n, 2n ** 63n - 3n]) {
+    for (let by = -2n; by <= 2n; by += 1n) values.push(edge + by, -edge - by)
+  }
+  values.push(-(2n ** 63n), 1024n - 2n ** 63n, 2n ** 63n - 1024n)
+  document.array('list').push(...values)
+  const expected = values.map(value => Number.isSafeInteger(Number(value)) ? Number(value) : value)
+  assert.deepEqual([...document.array('list')], expected)
+  assert.deepEqual(yjsOf(document).getArray('list').toArray(), expected)
+  const copy = open('copied bigints')
+  copy.applyUpdate(document.encodeStateAsUpdate())
+  assert.deepEqual([...copy.array('list')], expected)
+  // Those of Yjs, at once and by way of another replica.
+  const ydoc = new Y.Doc()
+  ydoc.getArray('list').push([{ values }])
+  const direct = open('bigints of yjs')
+  direct.applyUpdate(Y.encodeStateAsUpdate(ydoc))
+  assert.deepEqual([...direct.array('list')], [{ values: expected }])
+  const indirect = open('bigints of yjs, second hand')
+  indirect.applyUpdate(direct.encodeStateAsUpdate())
+  assert.deepEqual([...indirect.array('list')], [{ values: expected }])
+  for (const refused of [2n ** 63n, -(2n ** 63n) - 1n]) {
+    assert.throws(() => document.array('list').push(refused), code('INVALID_ARGUMENT'), `${refused}`)
+  }
+  assert.deepEqual([...document.array('list')], expected)
 })
 
 test('undefined and other values of Yjs do no harm', () => {

@@ -13,6 +13,7 @@ use crate::{
     Awareness, ConflictEvent, Kind, TypeId,
     admission::{Admitted, From as Sender, Waiting},
     change::Group,
+    encode,
     error::{ApplyError, EditError, SummaryError},
     events::Events,
     history::History,
@@ -179,7 +180,7 @@ impl Doc {
                 StateVector::decode_v1(bytes).map_err(|_| validate::Invalid::BadNumber)?
             }
         };
-        Ok(self.engine.transact().encode_diff_v1(&state_vector))
+        Ok(encode::diff(&self.engine.transact(), &state_vector))
     }
 
     /// Applies an update in encoding V1 from anywhere.
@@ -255,7 +256,7 @@ impl Doc {
         let branch = resolve(&self.kinds, &txn, id, of)?;
         let result = f(&mut txn, branch);
         txn.commit();
-        let change = if txn.has_changes() { txn.encode_update_v1() } else { Vec::new() };
+        let change = encode::changes(&txn);
         drop(txn);
         self.take_in(change);
         self.after_transaction();
@@ -331,13 +332,11 @@ impl Doc {
                 let applied = txn.apply_update(update);
                 let waits = txn.has_missing_updates();
                 txn.commit();
-                let change = if !txn.has_changes() {
-                    Vec::new()
-                } else if is_first {
+                let change = if is_first && txn.has_changes() {
                     // What has changed is all of it: large documents open faster without encoding it.
                     admitted.to_vec()
                 } else {
-                    txn.encode_update_v1()
+                    encode::changes(&txn)
                 };
                 drop(txn);
                 self.publish(change, Origin::Remote);

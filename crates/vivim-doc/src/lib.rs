@@ -45,6 +45,7 @@ mod change;
 mod conflict;
 mod delta;
 mod doc;
+mod encode;
 mod error;
 mod events;
 mod history;

@@ -8,6 +8,7 @@ use yrs::{ReadTxn, StateVector, Transact, updates::encoder::Encode};
 use crate::{
     ClientId, Doc, DocOptions,
     admission::From as Sender,
+    encode,
     error::SnapshotError,
     limits::{MAX_BLOCKS, MAX_CLIENTS, MAX_UPDATE},
     pieces::{put_deletions, put_part},
@@ -105,7 +106,7 @@ impl Doc {
         if snapshot.deletions.iter().any(is_outside) {
             return Err(SnapshotError::Ahead);
         }
-        let full = self.engine.transact().encode_diff_v1(&StateVector::default());
+        let full = encode::diff(&self.engine.transact(), &StateVector::default());
         let mut clients: Vec<(u64, u64, Vec<u8>)> = Vec::new();
         let mut bad = Ok(());
         walk_within(&full, Limits::NONE, |part| {

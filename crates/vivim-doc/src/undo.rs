@@ -22,6 +22,7 @@ use yrs::{
 use crate::{
     Doc, EditError, TypeId,
     doc::resolve,
+    encode,
     limits::{MAX_UNDO_SCOPES, MAX_UNDO_STEPS},
     whole::ANY,
 };
@@ -194,15 +195,16 @@ impl Doc {
         let caught: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let catcher = Arc::clone(&caught);
         let key = "vivim undo";
-        let observed = self.engine.observe_update_v1(key, move |_, event| {
-            catcher.lock().unwrap_or_else(PoisonError::into_inner).push(event.update.clone());
+        let observed = self.engine.observe_transaction_cleanup(key, move |txn, _| {
+            let changes = encode::changes(txn);
+            catcher.lock().unwrap_or_else(PoisonError::into_inner).push(changes);
         });
         if observed.is_err() {
             return false;
         }
         let changed = step(&mut steps.manager);
         // Fails only while a transaction is open.
-        let _ = self.engine.unobserve_update_v1(key);
+        let _ = self.engine.unobserve_transaction_cleanup(key);
         let caught = std::mem::take(&mut *caught.lock().unwrap_or_else(PoisonError::into_inner));
         for update in caught {
             self.take_in(update);

@@ -19,7 +19,8 @@ use crate::{
 pub enum Value {
     /// A list.
     Array(Vec<Value>),
-    /// An integer that a JavaScript number can't hold exactly.
+    /// An integer that a JavaScript number can't count: beyond ±(2⁵³ - 1). Others are written and read
+    /// as a [`Number`](Self::Number).
     BigInt(i64),
     /// True or false.
     Bool(bool),
@@ -131,9 +132,7 @@ impl From<Any> for Value {
             }
             Any::Null => Self::Null,
             Any::Number(Number::Float(value)) => Self::Number(value),
-            Any::Number(Number::Int(value)) if (-MAX_SAFE..=MAX_SAFE).contains(&value) => {
-                Self::Number(value as f64)
-            }
+            Any::Number(Number::Int(value)) if is_safe(value) => Self::Number(value as f64),
             Any::Number(Number::Int(value)) => Self::BigInt(value),
             Any::String(value) => Self::String(value.to_string()),
             Any::Undefined => Self::Undefined,
@@ -189,6 +188,11 @@ impl Serialize for Value {
             Self::String(value) => serializer.serialize_str(value),
         }
     }
+}
+
+/// Whether an integer and its neighbours are exact in a JavaScript number.
+pub(crate) fn is_safe(value: i64) -> bool {
+    (-MAX_SAFE..=MAX_SAFE).contains(&value)
 }
 
 /// Integers are written as such, as Yjs does; minus zero isn't one.
