@@ -418,3 +418,53 @@ test('a relative position stays at its letter, and is one of Yjs', () => {
   assert.throws(() => document.relativePosition(text, 99), code('OUT_OF_BOUNDS'))
   assert.equal(document.absolutePosition(Uint8Array.of(9, 9, 9)), undefined)
 })
+
+test('a snapshot says which edits there are, as Yjs does, and is equal where they are', () => {
+  const document = open('snapshot')
+  const ydoc = new Y.Doc()
+  assert.deepEqual(document.snapshot(), Y.encodeSnapshot(Y.snapshot(ydoc)))
+  ydoc.getText('t').insert(0, 'hello')
+  ydoc.getMap('m').set('k', 1)
+  ydoc.getMap('m').set('k', 2)
+  ydoc.getText('t').delete(1, 3)
+  document.applyUpdate(Y.encodeStateAsUpdate(ydoc))
+  assert.deepEqual(document.snapshot(), Y.encodeSnapshot(Y.snapshot(ydoc)))
+  const before = document.snapshot()
+  document.text('t').insert(0, '!')
+  assert.notDeepEqual(document.snapshot(), before)
+  Y.applyUpdate(ydoc, document.encodeStateAsUpdate())
+  assert.ok(Y.equalSnapshots(Y.decodeSnapshot(document.snapshot()), Y.snapshot(ydoc)))
+})
+
+test('what was in a document at a snapshot is there to be read, unless it was deleted', () => {
+  const document = open('then')
+  const empty = document.snapshot()
+  assert.deepEqual(document.toJSONAt(empty), {})
+  document.text('t').insert(0, 'hello 👋')
+  document.map('m').set('list', [1, { a: null }])
+  document.map('m').setArray('nested').push('x')
+  const first = document.snapshot()
+  document.text('t').insert(0, 'oh, ')
+  document.map('m').get('nested').push('y')
+  document.array('later').push(1)
+  const second = document.snapshot()
+  // A shared type that was asked for exists.
+  assert.deepEqual(document.toJSONAt(empty), { t: '', m: {}, later: [] })
+  const then = { t: 'hello 👋', m: { list: [1, { a: null }], nested: ['x'] } }
+  assert.deepEqual(document.toJSONAt(first), { ...then, later: [] })
+  assert.deepEqual(document.toJSONAt(second), { t: 'oh, hello 👋', m: { list: [1, { a: null }], nested: ['x', 'y'] }, later: [1] })
+  assert.deepEqual(document.toJSONAt(second), document.toJSON(), 'reading the past changes nothing')
+  // Another document doesn't know of these edits until it has them; then a snapshot may go anywhere.
+  const other = open('then, elsewhere')
+  assert.throws(() => other.toJSONAt(first), code('NOT_FOUND'))
+  other.applyUpdate(document.encodeStateAsUpdate())
+  assert.deepEqual(other.toJSONAt(first), then)
+  document.text('t').delete(0, 8)
+  assert.throws(() => document.toJSONAt(first), code('GONE'))
+  assert.throws(() => document.toJSONAt(second), code('GONE'))
+  assert.deepEqual(document.toJSONAt(document.snapshot()), document.toJSON())
+  assert.deepEqual(document.toJSONAt(empty), { t: '', m: {}, later: [] }, 'nothing of that was deleted')
+  for (const bad of [new Uint8Array(), new Uint8Array([255]), document.encodeStateAsUpdate()]) {
+    assert.throws(() => document.toJSONAt(bad), code('INVALID_UPDATE'))
+  }
+})
