@@ -9,7 +9,7 @@ use crate::{
     value::to_anys,
 };
 
-const ARRAY: &[Kind] = &[Kind::Array];
+pub(crate) const ARRAY: &[Kind] = &[Kind::Array];
 
 impl Doc {
     /// The length of a list.

@@ -117,6 +117,7 @@ impl History {
     pub(crate) fn note_writes(&mut self, writes: Vec<Write>) -> Vec<Clash> {
         let mut clashes = Vec::new();
         for Write { scope, first, last, over, is_there } in writes {
+            self.note_field(scope);
             let Some(info) = self.scopes.info_mut(scope) else { continue };
             let head = info.chain.head();
             let wins = info.chain.write(first, last, over);

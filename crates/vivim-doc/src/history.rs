@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::{
     Kind, TypeId,
     conflict::Chain,
+    lookup::Lookups,
     validate::{Content, Id},
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct History {
     /// The units that are shared types, and their kinds.
     types: HashMap<Id, Kind>,
     pub(crate) scopes: Scopes,
+    pub(crate) lookups: Lookups,
 }
 
 /// A client of whom something is known, with a number.
@@ -108,6 +110,11 @@ pub(crate) struct Mark {
 }
 
 impl Parent {
+    pub(crate) fn of(id: &TypeId) -> Self {
+        id.nested()
+            .map_or_else(|| Self::Root(id.root_name().unwrap_or_default().into()), Self::Type)
+    }
+
     pub(crate) fn type_id(&self) -> TypeId {
         match self {
             Self::Root(name) => TypeId::root(name),
@@ -239,12 +246,12 @@ impl History {
 
     /// Whether the list of a root or a nested type has had shared types among its items.
     pub(crate) fn has_types(&self, id: &TypeId) -> bool {
-        let parent = match (id.root_name(), id.nested()) {
-            (Some(name), _) => Parent::Root(name.into()),
-            (None, Some(id)) => Parent::Type(id),
-            (None, None) => return false,
-        };
-        self.list_content(parent) & (Content::Type.bit() | Content::Xml.bit()) != 0
+        self.list_content(Parent::of(id)) & (Content::Type.bit() | Content::Xml.bit()) != 0
+    }
+
+    /// Whether a list has had values among its items that aren't shared types.
+    pub(crate) fn has_plain_values(&self, list: &Parent) -> bool {
+        self.list_content(list.clone()) & Content::Value.bit() != 0
     }
 
     fn root_content(&self, root: &str) -> u8 {

@@ -50,6 +50,7 @@ mod error;
 mod events;
 mod history;
 pub mod limits;
+mod lookup;
 mod map;
 pub mod memory;
 mod pieces;

@@ -54,6 +54,14 @@ pub const MAX_CONFLICTS_QUEUED: usize = 1024;
 /// Changes of the writer that are remembered of each key, to find conflicts.
 pub const MAX_CHAIN: usize = 32;
 
+/// Pairs of a list and a field by which [`Doc::array_find`](crate::Doc::array_find) remembers records;
+/// one more, and all are forgotten. Each record that is remembered takes about 40 bytes.
+pub const MAX_LOOKUPS: usize = 16;
+
+/// Records of a list that have come or changed since it was last searched. Beyond it, the list is read
+/// anew when it is searched again.
+pub const MAX_LOOKUP_NEWS: usize = 16 * 1024;
+
 /// Histories of undo in one document.
 pub const MAX_UNDO_SCOPES: usize = 64;
 

@@ -26,24 +26,11 @@ pub(crate) fn list(doc: &mut Doc, root: &str) -> Result<Vec<Value>, EditError> {
     }
 }
 
-/// The last entries of a root list as plain values.
-pub(crate) fn list_end(doc: &mut Doc, root: &str, count: usize) -> Result<Vec<Value>, EditError> {
-    let list = doc.root(Kind::Array, root)?;
-    let entries = readable(doc.array_items(&list))?;
-    let end = entries.get(entries.len().saturating_sub(count)..).unwrap_or_default();
-    end.iter().map(|entry| doc.entry_value(entry)).collect()
-}
-
 /// The entries of this id in a root list as plain values, without a look at the others' content.
 pub(crate) fn find(doc: &mut Doc, root: &str, id: &str) -> Result<Vec<Value>, EditError> {
     let list = doc.root(Kind::Array, root)?;
-    let mut found = Vec::new();
-    for entry in readable(doc.array_items(&list))? {
-        if is_text(doc, &entry, "id", id)? {
-            found.push(doc.entry_value(&entry)?);
-        }
-    }
-    Ok(found)
+    let found = readable(doc.array_find(&list, "id", id))?;
+    found.iter().map(|entry| doc.entry_value(entry)).collect()
 }
 
 /// A root text.
@@ -119,32 +106,47 @@ pub(crate) fn item_fields(
     changes: &Record,
 ) -> Result<(), EditError> {
     let list = doc.root(Kind::Array, root)?;
-    for (at, entry) in places(doc, &list)? {
-        if !is_text(doc, &entry, "id", id)? {
-            continue;
-        }
+    let mut are_plain = false;
+    for entry in doc.array_find(&list, "id", id)? {
         match entry {
             Entry::Type(_, entity) => write(doc, &entity, changes)?,
-            Entry::Value(Value::Map(fields)) => {
-                doc.array_delete(&list, at, 1)?;
-                let entity = doc.array_insert_type(&list, at, Kind::Map)?;
-                write(doc, &entity, &over(fields, changes))?;
-            }
-            Entry::Value(_) => {}
+            Entry::Value(_) => are_plain = true,
+        }
+    }
+    if !are_plain {
+        return Ok(());
+    }
+    for (at, entry) in places(doc, &list)? {
+        let Entry::Value(Value::Map(fields)) = entry else { continue };
+        if is_this(fields.get("id"), id) {
+            doc.array_delete(&list, at, 1)?;
+            let entity = doc.array_insert_type(&list, at, Kind::Map)?;
+            write(doc, &entity, &over(fields, changes))?;
         }
     }
     Ok(())
 }
 
-/// Removes all records from a root list in which these fields have these values.
+/// Removes all records from a root list in which these fields have these values; the first one says
+/// where to look.
 pub(crate) fn remove_items(
     doc: &mut Doc,
     root: &str,
     with: &[(&str, &str)],
 ) -> Result<(), EditError> {
     let list = doc.root(Kind::Array, root)?;
+    let Some((field, value)) = with.first() else { return Ok(()) };
+    let found = doc.array_find(&list, field, value)?;
+    let places = match found.as_slice() {
+        [] => return Ok(()),
+        [Entry::Type(_, only)] => {
+            let at = doc.array_index_of(&list, only)?;
+            at.into_iter().zip(found).collect()
+        }
+        _ => places(doc, &list)?,
+    };
     // From the end, so that the places before stay what they are.
-    for (at, entry) in places(doc, &list)?.into_iter().rev() {
+    for (at, entry) in places.into_iter().rev() {
         let mut is_meant = true;
         for (name, value) in with {
             is_meant &= is_text(doc, &entry, name, value)?;
@@ -221,14 +223,17 @@ fn places(doc: &Doc, list: &TypeId) -> Result<Vec<(u32, Entry)>, EditError> {
 
 /// Whether an entry of a list is a record in which a field is this text.
 fn is_text(doc: &Doc, entry: &Entry, name: &str, text: &str) -> Result<bool, EditError> {
-    let is_it = |value: &Value| matches!(value, Value::String(known) if known == text);
     Ok(match entry {
         Entry::Type(Kind::Map, entity) => {
-            doc.entry_get(entity, name)?.as_ref().and_then(Entry::as_value).is_some_and(is_it)
+            is_this(doc.entry_get(entity, name)?.as_ref().and_then(Entry::as_value), text)
         }
-        Entry::Value(Value::Map(fields)) => fields.get(name).is_some_and(is_it),
+        Entry::Value(Value::Map(fields)) => is_this(fields.get(name), text),
         _ => false,
     })
+}
+
+fn is_this(value: Option<&Value>, text: &str) -> bool {
+    matches!(value, Some(Value::String(known)) if known == text)
 }
 
 fn write(doc: &mut Doc, entity: &TypeId, fields: &Record) -> Result<(), EditError> {

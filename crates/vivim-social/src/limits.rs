@@ -63,7 +63,3 @@ pub const MAX_TIME: f64 = 8.64e15;
 /// a text is replaced: the comparison takes the product of the two. Beyond it that part is replaced
 /// as a whole.
 pub const MAX_DIFF: usize = 1_000;
-
-/// How many of the last entries of a list are searched for one of the same id before another is
-/// appended. Older ones are found out when the list is read: of several the first is shown.
-pub const RECENT: usize = 256;

@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::json;
 use support::{Replica, at_once, everything, person, sync, texts};
-use vivim_social::DocumentKind;
+use vivim_social::{DocumentKind, Refusal};
 
 const OLGA: &str = "olga";
 const MEL: &str = "mel";
@@ -102,6 +102,21 @@ fn a_message_sent_twice_is_one_edited_as_one_and_removed_as_one() {
         replica.act(MEL, "removeMessage", json!({ "id": "m" }));
         assert_eq!(replica.view("messages"), json!([]));
     });
+}
+
+#[test]
+fn a_message_is_known_by_its_id_however_many_have_come_since() {
+    let mut c = created(DocumentKind::Conversation);
+    let message = |at: usize| json!({ "message": { "id": format!("m{at}"), "content": "x" } });
+    for at in 0..400 {
+        assert_eq!(c.act(MEL, "addMessage", message(at)), true);
+    }
+    assert_eq!(c.act(MEL, "addMessage", message(0)), false);
+    assert_eq!(c.refused(NED, "addMessage", message(0)), Refusal::Exists("a message"));
+    c.act(MEL, "removeMessage", json!({ "id": "m0" }));
+    assert_eq!(c.act(NED, "addMessage", message(0)), true);
+    let ids = c.list("messages", "id");
+    assert_eq!((ids.len(), ids.last().unwrap().as_str()), (400, "m0"));
 }
 
 #[test]

@@ -189,7 +189,7 @@ pub fn state(doc: &mut Doc, op: Option<&CircleOp>) -> Result<CircleState, EditEr
     };
     let of_posts = match op {
         None => Look::All,
-        Some(CircleOp::AddPost(_)) => Look::Recent,
+        Some(CircleOp::AddPost(post)) => Look::Of(post.text("id")),
         Some(CircleOp::EditPost { id, .. } | CircleOp::RemovePost(id)) => Look::Of(id),
         Some(_) => Look::Nothing,
     };
@@ -259,7 +259,7 @@ fn make(
             edit::push(doc, "contentRefs", content)?;
         }
         CircleOp::RemoveContentRef { kind, id } => {
-            edit::remove_items(doc, "contentRefs", &[("type", kind), ("id", id)])?;
+            edit::remove_items(doc, "contentRefs", &[("id", id), ("type", kind)])?;
         }
         CircleOp::Invite(invitation) => {
             if state.invitations.contains_key(invitation.text("id")) {

@@ -165,10 +165,10 @@ pub fn state(doc: &mut Doc, op: Option<&ConversationOp>) -> Result<ConversationS
     let mut state = ConversationState { members: LAYOUT.read(doc)?, ..Default::default() };
     let (of_messages, of_annotations) = match op {
         None => (Look::All, Look::All),
-        Some(Op::AddMessage(_)) => (Look::Recent, Look::Nothing),
+        Some(Op::AddMessage(message)) => (Look::Of(message.text("id")), Look::Nothing),
         Some(Op::EditMessage { id, .. } | Op::RemoveMessage(id)) => (Look::Of(id), Look::Nothing),
         Some(Op::AddAnnotation(annotation)) => {
-            (Look::Of(annotation.text("targetMessageId")), Look::Recent)
+            (Look::Of(annotation.text("targetMessageId")), Look::Of(annotation.text("id")))
         }
         Some(Op::RemoveAnnotation(id) | Op::ResolveAnnotation(id)) => (Look::Nothing, Look::Of(id)),
         Some(_) => (Look::Nothing, Look::Nothing),

@@ -171,11 +171,13 @@ pub fn state(doc: &mut Doc, op: Option<&GroupOp>) -> Result<GroupState, EditErro
     };
     let (of_posts, of_comments) = match op {
         None => (Look::All, Look::All),
-        Some(Op::AddPost(_)) => (Look::Recent, Look::Nothing),
+        Some(Op::AddPost(post)) => (Look::Of(post.text("id")), Look::Nothing),
         Some(Op::EditPost { id, .. } | Op::Like(id) | Op::RemovePost(id) | Op::Unlike(id)) => {
             (Look::Of(id), Look::Nothing)
         }
-        Some(Op::AddComment(comment)) => (Look::Of(comment.text("postId")), Look::Recent),
+        Some(Op::AddComment(comment)) => {
+            (Look::Of(comment.text("postId")), Look::Of(comment.text("id")))
+        }
         Some(Op::RemoveComment(id)) => (Look::Nothing, Look::Of(id)),
         Some(_) => (Look::Nothing, Look::Nothing),
     };

@@ -22,7 +22,7 @@ use vivim_proto::SortedMap;
 
 use crate::{
     edit,
-    limits::{MAX_CONTENT, RECENT},
+    limits::MAX_CONTENT,
     record::{Record, Schema, is_did, is_id},
     refusal::{Refusal, SocialError},
     rules::{Authors, By},
@@ -272,8 +272,6 @@ enum Look<'a> {
     Nothing,
     /// Those of this id.
     Of(&'a str),
-    /// The last, to see whether something is there already.
-    Recent,
 }
 
 /// Some records of a root list.
@@ -287,7 +285,6 @@ fn look(
         Look::All => edit::list(doc, root)?,
         Look::Nothing => return Ok(Vec::new()),
         Look::Of(id) => edit::find(doc, root, id)?,
-        Look::Recent => edit::list_end(doc, root, RECENT)?,
     };
     Ok(items(list, schema))
 }

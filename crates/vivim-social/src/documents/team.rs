@@ -215,7 +215,7 @@ pub fn state(doc: &mut Doc, op: Option<&TeamOp>) -> Result<TeamState, EditError>
     }
     let of_messages = match op {
         None => Look::All,
-        Some(TeamOp::AddMessage(_)) => Look::Recent,
+        Some(TeamOp::AddMessage(message)) => Look::Of(message.text("id")),
         Some(
             TeamOp::EditMessage { id, .. }
             | TeamOp::RemoveMessage(id)
