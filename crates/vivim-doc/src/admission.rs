@@ -405,6 +405,11 @@ impl Judge<'_> {
             self.history.add_type(block.id, kind, self.mark);
         }
         self.history.scopes.note(scope, block.content);
+        let after = match block.place {
+            Place::Beside(left, None) if state == block.id.clock => left,
+            _ => None,
+        };
+        self.history.note_insertion(scope, after, Id { clock: end - 1, ..from });
         if self.history.scopes.is_keyed(scope) {
             let over = if state > block.id.clock { before } else { left };
             let is_there = block.content != Content::Nothing;

@@ -1,11 +1,14 @@
 //! Lists.
 
-use yrs::{Any, Array, ArrayRef};
+use vivim_proto::wire::put_uvarint;
+use yrs::{Any, Array, ArrayRef, Update, updates::decoder::Decode};
 
 use crate::{
     Doc, EditError, Entry, Kind, TypeId, Value,
     doc::check_bounds,
+    history::Parent,
     map::{empty, new_type},
+    validate::Id,
     value::to_anys,
 };
 
@@ -70,10 +73,43 @@ impl Doc {
         kind: Kind,
     ) -> Result<TypeId, EditError> {
         let new = empty(kind)?;
-        self.write(array, ARRAY, |txn, branch| {
-            let array = ArrayRef::from(branch);
-            check_bounds(index.into(), array.len(txn))?;
-            new_type(&array.insert(txn, index, new))
+        let len = self.array_len(array)?;
+        check_bounds(index.into(), len)?;
+        if index < len {
+            return self.write(array, ARRAY, |txn, branch| {
+                new_type(&ArrayRef::from(branch).insert(txn, index, new))
+            });
+        }
+        let list = Parent::of(array);
+        let appended = match (self.history.list_end(&list), type_number(kind)) {
+            (Some(end), Some(number)) => self.append_type(array, end, number),
+            _ => self.write(array, ARRAY, |txn, branch| {
+                new_type(&ArrayRef::from(branch).push_back(txn, new))
+            }),
+        }?;
+        if let Some(id) = appended.nested() {
+            self.history.set_list_end(&list, id);
+        }
+        Ok(appended)
+    }
+
+    /// Appends a shared type right of what is known to be the last item. The engine would look for it
+    /// from the list's beginning, so it's given what another replica would say of such an edit.
+    fn append_type(
+        &mut self,
+        array: &TypeId,
+        end: Id,
+        type_number: u8,
+    ) -> Result<TypeId, EditError> {
+        let client = self.client.get();
+        let new = Id { client, clock: self.history.state(client) };
+        let update = Update::decode_v1(&type_after(end, new, type_number));
+        self.write(array, ARRAY, |txn, _| {
+            // What is refused here isn't there afterwards.
+            let applied = update.is_ok_and(|update| txn.apply_update(update).is_ok());
+            let id = TypeId::from_id(new);
+            let is_there = applied && id.branch_id().get_branch(txn).is_some();
+            if is_there { Ok(id) } else { Err(EditError::Gone) }
         })
     }
 
@@ -94,6 +130,33 @@ impl Doc {
             Ok(())
         })
     }
+}
+
+/// The kinds of shared types as Yjs numbers them; those that need more than a number are left out.
+fn type_number(kind: Kind) -> Option<u8> {
+    match kind {
+        Kind::Array => Some(0),
+        Kind::Map => Some(1),
+        Kind::Text => Some(2),
+        Kind::XmlElement | Kind::XmlFragment | Kind::XmlText => None,
+    }
+}
+
+/// An update in encoding V1: one shared type, right of this item.
+fn type_after(left: Id, new: Id, type_number: u8) -> Vec<u8> {
+    const HAS_LEFT: u8 = 0x80;
+    const IS_TYPE: u8 = 7;
+    let mut out = Vec::with_capacity(48);
+    // One client, one block.
+    out.extend_from_slice(&[1, 1]);
+    put_uvarint(&mut out, new.client);
+    put_uvarint(&mut out, new.clock.into());
+    out.push(HAS_LEFT | IS_TYPE);
+    put_uvarint(&mut out, left.client);
+    put_uvarint(&mut out, left.clock.into());
+    // No deletions.
+    out.extend_from_slice(&[type_number, 0]);
+    out
 }
 
 #[cfg(test)]

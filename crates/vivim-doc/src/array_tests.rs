@@ -1,4 +1,7 @@
-use crate::{ClientId, Doc, EditError, Entry, Kind, Value};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{ChangeDelta, ChangeOrigin, ClientId, Doc, EditError, Entry, Kind, ListOp, Value};
 
 fn doc(client: u64) -> Doc {
     Doc::new(ClientId::from_random(client))
@@ -23,6 +26,103 @@ fn items_are_inserted_read_and_deleted() {
     doc.array_delete(&list, 1, 2).unwrap();
     assert_eq!(doc.type_value(&list).unwrap().to_json(), "[1,4,{}]");
     assert_eq!(doc.array_items(&list).unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_appended_is_last_whoever_inserts_and_deletes_meanwhile() {
+    for seed in 0..200 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut docs = [1, 2].map(doc);
+        let list = docs[0].root(Kind::Array, "l").unwrap();
+        docs[1].root(Kind::Array, "l").unwrap();
+        let scopes = docs.each_mut().map(|doc| {
+            doc.undo_scope(std::slice::from_ref(&list), std::time::Duration::ZERO).unwrap()
+        });
+        for _ in 0..60 {
+            let who = rng.random_range(0..2);
+            let (doc, scope) = (&mut docs[who], scopes[who]);
+            let mut expected = doc.array_items(&list).unwrap();
+            let (len, at) = (expected.len(), rng.random_range(0..=expected.len()));
+            match rng.random_range(0..12) {
+                0 if at < len => doc.array_delete(&list, at as u32, 1).unwrap(),
+                1 if len > 0 => doc.array_delete(&list, len as u32 - 1, 1).unwrap(),
+                2 => drop(doc.array_insert_type(&list, at as u32, Kind::Text).unwrap()),
+                3 => doc.array_push(&list, &numbers([1])).unwrap(),
+                4 => drop(doc.undo(scope)),
+                5 => drop(doc.redo(scope)),
+                6 => doc.array_insert(&list, at as u32, &numbers([1])).unwrap(),
+                _ => {
+                    let kind =
+                        [Kind::Map, Kind::Array, Kind::Text, Kind::XmlText][rng.random_range(0..4)];
+                    let id = doc.array_push_type(&list, kind).unwrap();
+                    assert_eq!(doc.take_updates().len(), 1, "seed {seed}");
+                    expected.push(Entry::Type(kind, id));
+                    assert_eq!(doc.array_items(&list).unwrap(), expected, "seed {seed}");
+                }
+            }
+            doc.take_updates();
+            if rng.random_range(0..5) == 0 {
+                let [one, other] = &mut docs;
+                for _ in 0..2 {
+                    let missing = other.encode_state_as_update(None).unwrap();
+                    other.apply_update(&one.encode_state_as_update(None).unwrap()).unwrap();
+                    one.apply_update(&missing).unwrap();
+                }
+                let items = one.array_items(&list).unwrap();
+                assert_eq!(items, other.array_items(&list).unwrap(), "seed {seed}");
+                let _ = docs.each_mut().map(Doc::take_updates);
+            }
+        }
+        while docs[0].undo(scopes[0]) {}
+        let text = docs[0].type_value(&list).unwrap().to_json();
+        let mut copy = doc(3);
+        copy.root(Kind::Array, "l").unwrap();
+        copy.apply_update(&docs[0].encode_state_as_update(None).unwrap()).unwrap();
+        assert_eq!(copy.type_value(&list).unwrap().to_json(), text, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_update_that_is_refused_after_its_first_block_is_no_item_to_append_to() {
+    let mut doc = doc(1);
+    let list = doc.root(Kind::Array, "l").unwrap();
+    let last = doc.array_push_type(&list, Kind::Map).unwrap();
+    // Of client 9: a map right of client 1's clock 0, and another one right of itself.
+    let bad = [1, 2, 9, 0, 0x87, 1, 0, 1, 0x87, 9, 1, 1, 0];
+    assert!(doc.apply_update(&bad).is_err());
+    let next = doc.array_push_type(&list, Kind::Map).unwrap();
+    let expected = [last, next].map(|id| Entry::Type(Kind::Map, id));
+    assert_eq!(doc.array_items(&list).unwrap(), expected);
+    // Without the one that refers to itself it is an item to append to.
+    let good = [1, 1, 9, 0, 0x87, 1, 1, 1, 0];
+    doc.apply_update(&good).unwrap();
+    doc.array_push_type(&list, Kind::Map).unwrap();
+    let authors = doc.array_items(&list).unwrap().into_iter().map(|entry| match entry {
+        Entry::Type(_, id) => id.author().map(ClientId::get),
+        Entry::Value(_) => None,
+    });
+    assert!(authors.eq([1, 1, 9, 1].map(Some)));
+}
+
+#[test]
+fn an_item_that_is_appended_is_told_of_undone_and_done_again() {
+    let mut doc = doc(1);
+    let list = doc.root(Kind::Array, "l").unwrap();
+    let scope = doc.undo_scope(std::slice::from_ref(&list), std::time::Duration::ZERO).unwrap();
+    doc.observe(&list, false).unwrap();
+    for len in 1..4 {
+        let id = doc.array_push_type(&list, Kind::Map).unwrap();
+        let [event] = &doc.take_events()[..] else { panic!("one event") };
+        let mut told = vec![ListOp::Insert(vec![Entry::Type(Kind::Map, id)])];
+        if len > 1 {
+            told.insert(0, ListOp::Retain(len - 1));
+        }
+        assert_eq!(event.delta, ChangeDelta::List(told));
+        assert_eq!(event.origin, ChangeOrigin::Local);
+    }
+    assert_eq!(doc.undo_depth(scope), (3, 0));
+    assert!(doc.undo(scope) && doc.undo(scope) && doc.redo(scope));
+    assert_eq!(doc.array_len(&list), Ok(2));
 }
 
 #[test]

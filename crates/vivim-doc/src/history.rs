@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::{
     Kind, TypeId,
     conflict::Chain,
+    limits::MAX_LIST_ENDS,
     lookup::Lookups,
     validate::{Content, Id},
 };
@@ -24,6 +25,8 @@ pub(crate) struct History {
     types: HashMap<Id, Kind>,
     pub(crate) scopes: Scopes,
     pub(crate) lookups: Lookups,
+    /// The last items of lists that this replica has appended to, as far as others only append.
+    ends: HashMap<Scope, Id>,
 }
 
 /// A client of whom something is known, with a number.
@@ -166,6 +169,7 @@ impl History {
         for id in mark.types {
             self.types.remove(&id);
         }
+        self.ends.clear();
     }
 
     /// Adds what comes next of one client.
@@ -246,22 +250,53 @@ impl History {
 
     /// Whether the list of a root or a nested type has had shared types among its items.
     pub(crate) fn has_types(&self, id: &TypeId) -> bool {
-        self.list_content(Parent::of(id)) & (Content::Type.bit() | Content::Xml.bit()) != 0
+        self.list_content(&Parent::of(id)) & (Content::Type.bit() | Content::Xml.bit()) != 0
     }
 
     /// Whether a list has had values among its items that aren't shared types.
     pub(crate) fn has_plain_values(&self, list: &Parent) -> bool {
-        self.list_content(list.clone()) & Content::Value.bit() != 0
+        self.list_content(list) & Content::Value.bit() != 0
+    }
+
+    /// The last item of a list, if it's known.
+    pub(crate) fn list_end(&self, list: &Parent) -> Option<Id> {
+        self.ends.get(&self.list_scope(list)?).copied()
+    }
+
+    /// Notes that this is the last item of a list.
+    pub(crate) fn set_list_end(&mut self, list: &Parent, end: Id) {
+        let Some(scope) = self.list_scope(list) else { return };
+        if self.ends.len() >= MAX_LIST_ENDS {
+            self.ends.clear();
+        }
+        self.ends.insert(scope, end);
+    }
+
+    /// Notes that something was inserted in a list, right of an item and left of none if `left` is
+    /// one.
+    pub(crate) fn note_insertion(&mut self, list: Scope, left: Option<Id>, last: Id) {
+        if self.ends.is_empty() {
+            return;
+        }
+        match self.ends.get_mut(&list) {
+            Some(end) if Some(*end) == left => *end = last,
+            Some(_) => drop(self.ends.remove(&list)),
+            None => {}
+        }
+    }
+
+    fn list_scope(&self, list: &Parent) -> Option<Scope> {
+        self.scopes.numbers.get(&ScopeKey { parent: list.clone(), key: None }).copied()
     }
 
     fn root_content(&self, root: &str) -> u8 {
-        self.list_content(Parent::Root(root.into()))
+        self.list_content(&Parent::Root(root.into()))
     }
 
-    fn list_content(&self, parent: Parent) -> u8 {
-        let key = ScopeKey { parent, key: None };
-        let scope = self.scopes.numbers.get(&key);
-        scope.and_then(|scope| self.scopes.info(*scope)).map_or(0, |info| info.content)
+    fn list_content(&self, list: &Parent) -> u8 {
+        self.list_scope(list)
+            .and_then(|scope| self.scopes.info(scope))
+            .map_or(0, |info| info.content)
     }
 
     /// What kind a root seems to have.

@@ -62,6 +62,10 @@ pub const MAX_LOOKUPS: usize = 16;
 /// anew when it is searched again.
 pub const MAX_LOOKUP_NEWS: usize = 16 * 1024;
 
+/// Lists whose last item is remembered, so that appending needn't look for it; one more, and all are
+/// forgotten.
+pub const MAX_LIST_ENDS: usize = 64;
+
 /// Histories of undo in one document.
 pub const MAX_UNDO_SCOPES: usize = 64;
 
