@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::{ClientId, Kind};
+use crate::{ChangeDelta, ClientId, Kind};
 
 /// One UTF-16 unit, or one value that is embedded.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,22 +186,37 @@ fn read(doc: &Doc, text: &TypeId) -> Vec<(Unit, Attributes)> {
     Model::of(&doc.text_delta(text).unwrap()).0
 }
 
+/// A text as whoever follows its changes has it.
+fn told(doc: &mut Doc, before: &Model) -> Vec<(Unit, Attributes)> {
+    let mut copy = before.clone();
+    for event in doc.take_events() {
+        let ChangeDelta::Text(delta) = event.delta else { panic!("{event:?}") };
+        copy.apply(&delta);
+    }
+    copy.0
+}
+
 fn check_seed(seed: u64, with_types: bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut doc, text, mut other) = some_text(&mut rng, with_types);
+    doc.observe(&text, false).unwrap();
+    other.observe(&text, false).unwrap();
     for _ in 0..6 {
-        let mut model = Model(read(&doc, &text));
+        let before = Model(read(&doc, &text));
+        let mut model = before.clone();
         let delta = some_delta(&mut rng, &model);
         model.apply(&delta);
         doc.take_updates();
         doc.text_apply_delta(&text, &delta).unwrap();
         assert_eq!(read(&doc, &text), model.0, "seed {seed}: {delta:?}");
+        assert_eq!(told(&mut doc, &before), model.0, "seed {seed}: {delta:?} as an event");
         let updates = doc.take_updates();
         assert!(updates.len() <= 1, "seed {seed}: one edit is one update");
         for update in updates {
             other.apply_update(&update.payload).unwrap();
         }
         assert_eq!(read(&other, &text), model.0, "seed {seed}: {delta:?} at another replica");
+        assert_eq!(told(&mut other, &before), model.0, "seed {seed}: {delta:?} as an event there");
     }
 }
 
