@@ -84,6 +84,11 @@ pub const CREDIT_WINDOW: u64 = 256 * 1024;
 /// Credit is given back in portions of at least this many bytes.
 pub const CREDIT_BATCH: u64 = CREDIT_WINDOW / 4;
 
+/// An acknowledgement that nothing else is sent with goes by itself after this long: what is typed
+/// in both directions carries it along, so that a letter isn't held up by the last one's message.
+/// Nobody waits for it; credit, which somebody may wait for, doesn't wait.
+pub const ACK_DELAY: Duration = Duration::from_millis(40);
+
 /// Bytes of the smallest fragment that doesn't end its message; a sender with less credit waits for
 /// the next portion, so that a message isn't cut into crumbs.
 pub const MIN_FRAGMENT: usize = 4 * 1024;

@@ -4,9 +4,7 @@ use bytes::Bytes;
 
 use super::{
     AckLevel, ChannelStatus,
-    frame::encode_parts,
     inbound::Inbound,
-    message::{Ack, encode_credit, kind},
     outbound::{Outbound, Polled},
 };
 use crate::{
@@ -40,6 +38,8 @@ pub(super) struct Link {
     pub(super) to_answer: Option<Bytes>,
     pub(super) answers: Bucket,
     pub(super) hold: Hold,
+    /// The last frame was one that counts against credit; another may follow.
+    is_sending: bool,
 }
 
 /// When a summary isn't answered at once, because what is missing is on its way already.
@@ -89,15 +89,25 @@ impl Channel {
         }
     }
 
-    /// The next frame: acknowledgements and credit first, since the peer may be waiting for them
-    /// and they cost none.
+    /// The next frame: what can't wait of acknowledgements and credit first, since the peer may be
+    /// waiting for it and it costs none. Other acknowledgements go behind what goes anyway.
     pub(super) fn poll(&mut self) -> Polled {
-        if let Some(bytes) = self.remote.as_mut().and_then(poll_exempt) {
-            return Polled::Frame { bytes, answered: false };
+        let exempt = |bytes| Polled::Frame { bytes, answered: false };
+        if let Some(bytes) = self.remote.as_mut().and_then(Inbound::poll_exempt) {
+            return exempt(bytes);
         }
-        match (&mut self.local, &self.link) {
-            (Some(local), Some(_)) => local.poll(),
-            _ => Polled::Idle,
+        let (Some(local), Some(link)) = (&mut self.local, &mut self.link) else {
+            return Polled::Idle;
+        };
+        let polled = local.poll();
+        let has_sent =
+            std::mem::replace(&mut link.is_sending, matches!(polled, Polled::Frame { .. }));
+        match (&polled, &mut self.remote) {
+            (Polled::Idle, Some(remote)) if has_sent => {
+                remote.hurry_acks();
+                remote.poll_exempt().map_or(polled, exempt)
+            }
+            _ => polled,
         }
     }
 }
@@ -111,24 +121,7 @@ impl Link {
             to_answer: None,
             answers: Bucket::new(limits::SUMMARY_BURST, limits::SUMMARY_INTERVAL),
             hold: Hold::default(),
+            is_sending: false,
         }
     }
-}
-
-/// Acknowledgements and credit, under the peer's number.
-fn poll_exempt(remote: &mut Inbound) -> Option<Bytes> {
-    let channel = remote.channel;
-    if std::mem::take(&mut remote.ack_applied) {
-        let body = Ack::encode(AckLevel::Applied, remote.applied());
-        return Some(encode_parts(kind::ACK, false, channel, &[&body]));
-    }
-    if std::mem::take(&mut remote.ack_stored) {
-        let body = Ack::encode(AckLevel::Stored, remote.stored());
-        return Some(encode_parts(kind::ACK, false, channel, &[&body]));
-    }
-    if remote.owes_credit() {
-        let body = encode_credit(remote.take_credit());
-        return Some(encode_parts(kind::CREDIT, false, channel, &[&body]));
-    }
-    None
 }

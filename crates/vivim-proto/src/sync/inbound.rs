@@ -4,9 +4,17 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Frame, ReplicaOp, RequestId, SyncError, message::kind};
-use crate::limits::{
-    CREDIT_BATCH, CREDIT_WINDOW, MAX_AWARENESS, MAX_MESSAGE, MAX_REQUESTS_PER_CHANNEL, MAX_SUMMARY,
+use super::{
+    AckLevel, Frame, ReplicaOp, RequestId, SyncError,
+    frame::encode_parts,
+    message::{Ack, encode_credit, kind},
+};
+use crate::{
+    limits::{
+        ACK_DELAY, CREDIT_BATCH, CREDIT_WINDOW, MAX_AWARENESS, MAX_MESSAGE,
+        MAX_REQUESTS_PER_CHANNEL, MAX_SUMMARY,
+    },
+    time::Timestamp,
 };
 
 /// The receiving half of a channel.
@@ -30,8 +38,12 @@ pub(super) struct Inbound {
     stored: u64,
     /// Some update up to `applied` has not been reported as stored.
     unstored: bool,
-    pub(super) ack_applied: bool,
-    pub(super) ack_stored: bool,
+    ack_applied: bool,
+    ack_stored: bool,
+    /// When acknowledgements that wait for something to go with have waited long enough.
+    ack_by: Option<Timestamp>,
+    /// They wait no longer.
+    ack_now: bool,
 }
 
 /// A message of which fragments have come.
@@ -109,6 +121,8 @@ impl Inbound {
             unstored: false,
             ack_applied: false,
             ack_stored: false,
+            ack_by: None,
+            ack_now: false,
         }
     }
 
@@ -205,10 +219,12 @@ impl Inbound {
         message.done = Some(taken);
         let done = Done { update: message.seq.is_some(), answer: message.answer };
         self.returned += std::mem::take(&mut message.held);
-        while let Some(InFlight { done: Some(taken), seq, .. }) = self.in_flight.front() {
+        while let Some(InFlight { done: Some(taken), seq, answer, .. }) = self.in_flight.front() {
             if let Some(seq) = *seq {
                 self.applied = seq;
                 self.ack_applied = true;
+                // Whoever has come back sees at once what was missing.
+                self.ack_now |= *answer;
                 self.unstored |= *taken == Taken::Applied;
                 if !self.unstored {
                     self.stored = seq;
@@ -232,27 +248,57 @@ impl Inbound {
         let news = self.stored < self.applied;
         self.stored = self.applied;
         self.ack_stored |= news;
+        // Storing has taken its time, and what else waits goes along.
+        self.ack_now |= news;
         news
     }
 
-    pub(super) fn applied(&self) -> u64 {
-        self.applied
+    /// When the acknowledgements that wait have to go at last; `None` if none waits.
+    pub(super) fn ack_by(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let waits = self.owes_ack() && !self.ack_now;
+        waits.then(|| *self.ack_by.get_or_insert(now + ACK_DELAY))
     }
 
-    pub(super) fn stored(&self) -> u64 {
-        self.stored
+    /// Whether there is something to acknowledge.
+    fn owes_ack(&self) -> bool {
+        self.ack_applied || self.ack_stored
     }
 
-    /// Whether enough credit has come together to be worth a frame.
-    pub(super) fn owes_credit(&self) -> bool {
-        self.returned >= CREDIT_BATCH
+    /// Acknowledgements wait no longer.
+    pub(super) fn hurry_acks(&mut self) {
+        self.ack_now = self.owes_ack();
     }
 
-    /// Takes the credit to be sent now.
-    pub(super) fn take_credit(&mut self) -> u64 {
-        let bytes = std::mem::take(&mut self.returned);
-        self.allowance += bytes;
-        bytes
+    /// The next acknowledgement, whether it could wait or not.
+    pub(super) fn take_ack(&mut self) -> Option<Bytes> {
+        let body = if std::mem::take(&mut self.ack_applied) {
+            Ack::encode(AckLevel::Applied, self.applied)
+        } else if std::mem::take(&mut self.ack_stored) {
+            Ack::encode(AckLevel::Stored, self.stored)
+        } else {
+            return None;
+        };
+        if !self.owes_ack() {
+            self.ack_by = None;
+            self.ack_now = false;
+        }
+        Some(encode_parts(kind::ACK, false, self.channel, &[&body]))
+    }
+
+    /// The next frame that needs no credit and can't wait: an acknowledgement whose time has come, or
+    /// credit, which is given back when enough of it has come together to be worth a frame.
+    pub(super) fn poll_exempt(&mut self) -> Option<Bytes> {
+        let is_due = self.returned >= CREDIT_BATCH;
+        if (self.ack_now || is_due)
+            && let Some(ack) = self.take_ack()
+        {
+            return Some(ack);
+        }
+        is_due.then(|| {
+            let credit = std::mem::take(&mut self.returned);
+            self.allowance += credit;
+            encode_parts(kind::CREDIT, false, self.channel, &[&encode_credit(credit)])
+        })
     }
 
     /// Sync has ended, but the peer's number stands: forgets everything that was under way.
@@ -263,5 +309,6 @@ impl Inbound {
         }
         self.returned += self.waiting.drain(..).map(|message| message.held).sum::<u64>();
         self.returned += self.in_flight.drain(..).map(|message| message.held).sum::<u64>();
+        self.hurry_acks();
     }
 }

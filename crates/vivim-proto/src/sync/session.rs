@@ -57,6 +57,8 @@ pub struct Session {
     next_request: u64,
     /// Documents with a summary that must wait for its answer, and until when.
     deferred: SortedMap<DocId, Timestamp>,
+    /// Documents with acknowledgements that wait for something to go with, and until when at least.
+    acks: SortedMap<DocId, Timestamp>,
     reassembly: Reassembly,
     failed: bool,
 }
@@ -95,6 +97,7 @@ impl Session {
             requests: HashMap::new(),
             next_request: 0,
             deferred: SortedMap::new(),
+            acks: SortedMap::new(),
             reassembly: Reassembly::default(),
             failed: false,
         }
@@ -126,6 +129,11 @@ impl Session {
     /// [`open`](Self::open) starts at once.
     pub fn close(&mut self, doc: DocId, code: CloseCode) {
         self.unlink(doc);
+        let remote = self.channels.get_mut(&doc).and_then(|channel| channel.remote.as_mut());
+        if let Some(remote) = remote {
+            // There will be nothing else for them to go with.
+            self.control.extend(std::iter::from_fn(|| remote.take_ack()));
+        }
         let Some(mut channel) = self.channels.remove(&doc) else { return };
         let Some(local) = channel.local.take() else {
             // An offer of the peer stays remembered.
@@ -265,7 +273,7 @@ impl Session {
 
     /// When to pass [`Input::Timeout`]; perhaps at once.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.deferred.values().copied().min()
+        self.deferred.values().chain(self.acks.values()).copied().min()
     }
 
     /// The state of a document, if either side has opened it.
@@ -457,6 +465,7 @@ impl Session {
         }
         self.requests.retain(|_, request| request.doc != doc);
         self.deferred.remove(&doc);
+        self.acks.remove(&doc);
         self.account(doc);
         true
     }

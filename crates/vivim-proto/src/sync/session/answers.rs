@@ -26,6 +26,30 @@ impl Session {
         for doc in due {
             self.try_answer(doc, now, out);
         }
+        let due: Vec<DocId> =
+            self.acks.iter().filter(|(_, at)| **at <= now).map(|(doc, _)| *doc).collect();
+        for doc in due {
+            self.acks.remove(&doc);
+            self.note_acks(doc, now);
+        }
+    }
+
+    /// Has acknowledgements sent when their time has come, unless they go with something else before.
+    pub(super) fn note_acks(&mut self, doc: DocId, now: Timestamp) {
+        let Some((_, remote, _)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
+            return;
+        };
+        match remote.ack_by(now) {
+            Some(at) if at <= now => {
+                remote.hurry_acks();
+                self.wake(doc);
+            }
+            // One that is set is earlier: it looks again.
+            Some(at) => {
+                self.acks.entry(doc).or_insert(at);
+            }
+            None => {}
+        }
     }
 
     /// Asks for what the peer is missing, if it has sent a summary, the last answer is out and it

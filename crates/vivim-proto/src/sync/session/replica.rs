@@ -92,6 +92,7 @@ impl Session {
                 | ReplicaResult::Summary(_),
             ) => self.close(doc, CloseCode::Done),
         }
+        self.note_acks(doc, now);
         self.wake(doc);
         self.try_answer(doc, now, out);
     }

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    limits::{CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN, MAX_REASSEMBLY, SUMMARY_BURST},
+    limits::{
+        ACK_DELAY, CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN, MAX_REASSEMBLY,
+        SUMMARY_BURST,
+    },
     sim::SetReplica,
     sync::{AckLevel, FrameDecoder, ReplicaError, ReplicaResult, frame::max_body},
 };

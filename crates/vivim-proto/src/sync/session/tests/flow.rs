@@ -198,6 +198,96 @@ fn a_large_document_does_not_delay_a_small_one() {
     pair.assert_equal(OTHER);
 }
 
+/// How many frames the first side has to send now, which the other one gets.
+fn carry(pair: &mut Pair) -> usize {
+    let frames: Vec<Bytes> = std::iter::from_fn(|| pair.sides[0].session.poll_frame()).collect();
+    for frame in &frames {
+        let now = pair.now;
+        pair.sides[1].receive(frame, now);
+    }
+    frames.len()
+}
+
+#[test]
+fn an_acknowledgement_goes_behind_the_next_letter() {
+    let mut pair = Pair::synced();
+    let seq = pair.sides[1].edit(DOC, 1, 10).unwrap();
+    pair.sides.reverse();
+    assert_eq!(carry(&mut pair), 1);
+    pair.sides.reverse();
+    assert!(pair.sides[0].session.poll_frame().is_none(), "it waits");
+    pair.sides[0].edit(DOC, 2, 10);
+    assert_eq!(carry(&mut pair), 2);
+    let acked = Event::Acked { doc: DOC, seq, level: AckLevel::Applied };
+    let updated = Event::Updated { doc: DOC };
+    assert_eq!(pair.sides[1].take_events(), [updated, acked]);
+}
+
+#[test]
+fn an_acknowledgement_waits_no_longer_than_its_delay() {
+    let mut pair = Pair::synced();
+    let last = (0..5).filter_map(|element| pair.sides[0].edit(DOC, element, 10)).last().unwrap();
+    assert_eq!(carry(&mut pair), 5);
+    pair.sides.reverse();
+    assert_eq!(carry(&mut pair), 0);
+    let due = pair.now + ACK_DELAY;
+    assert_eq!(pair.sides[0].session.poll_timeout(), Some(due));
+    let outputs = pair.sides[0].session.handle(Input::Timeout, due);
+    pair.sides[0].perform(outputs, due);
+    assert_eq!(carry(&mut pair), 1, "one for all five");
+    let acked = Event::Acked { doc: DOC, seq: last, level: AckLevel::Applied };
+    assert_eq!(pair.sides[1].take_events(), [acked]);
+    assert_eq!(pair.sides[0].session.poll_timeout(), None);
+}
+
+#[test]
+fn what_went_with_a_letter_is_not_sent_again_and_a_later_one_has_its_own_time() {
+    let mut pair = Pair::synced();
+    let begin = pair.now;
+    pair.sides[1].edit(DOC, 1, 10);
+    pair.sides.reverse();
+    carry(&mut pair);
+    pair.sides.reverse();
+    pair.sides[0].edit(DOC, 2, 10);
+    assert_eq!(carry(&mut pair), 2);
+    // The next one comes half a delay later.
+    pair.now = begin + ACK_DELAY / 2;
+    pair.sides.reverse();
+    pair.sides[0].edit(DOC, 3, 10);
+    carry(&mut pair);
+    pair.sides.reverse();
+    for (at, frames) in [(begin + ACK_DELAY, 0), (begin + ACK_DELAY / 2 + ACK_DELAY, 1)] {
+        assert_eq!(pair.sides[0].session.poll_timeout(), Some(at));
+        let outputs = pair.sides[0].session.handle(Input::Timeout, at);
+        pair.sides[0].perform(outputs, at);
+        assert_eq!(carry(&mut pair), frames);
+    }
+}
+
+#[test]
+fn who_closes_acknowledges_first() {
+    let mut pair = Pair::synced();
+    let seq = pair.sides[0].edit(DOC, 1, 10).unwrap();
+    carry(&mut pair);
+    pair.sides.reverse();
+    pair.sides[0].session.close(DOC, CloseCode::Done);
+    carry(&mut pair);
+    let events = pair.sides[1].take_events();
+    assert_eq!(events[0], Event::Acked { doc: DOC, seq, level: AckLevel::Applied });
+    assert!(matches!(events[1], Event::Closed { .. }), "{events:?}");
+}
+
+#[test]
+fn credit_does_not_wait_for_acknowledgements() {
+    let mut pair = Pair::synced();
+    let size = crate::limits::CREDIT_BATCH as u32;
+    pair.sides[0].edit(DOC, 1, size);
+    carry(&mut pair);
+    pair.sides.reverse();
+    assert_eq!(carry(&mut pair), 2, "credit, and the acknowledgement with it");
+    assert_eq!(pair.sides[0].session.poll_timeout(), Some(pair.now + ACK_DELAY));
+}
+
 #[test]
 fn of_awareness_only_the_newest_waits() {
     let mut pair = Pair::synced();
