@@ -8,6 +8,10 @@ pub const COMMAND_QUEUE: usize = 256;
 pub const EVENT_QUEUE: usize = 1_024;
 /// Frames that one sync stream's writer may hold: 16 frames of 16 KiB keep a fast path busy.
 pub const WRITER_FRAMES: usize = 16;
+/// Bytes read from a stream at once: one frame of the sync protocol.
+pub const READ_SIZE: usize = 16 * 1024;
+/// Bytes of frames that are written as one: as many as the largest frame has.
+pub const WRITE_SIZE: usize = 16 * 1024;
 /// Messages from stream readers waiting for the actor (each reader has one more of its own).
 pub const READER_QUEUE: usize = 32;
 /// Inbound application streams of one protocol waiting for its handler; more are reset.

@@ -148,11 +148,10 @@ impl Actor {
         self.on_directory_opened(relay, None);
     }
 
-    pub(super) fn on_directory_written(&mut self, id: LinkId, frames: usize) {
+    pub(super) fn on_directory_ready(&mut self, id: LinkId) {
         if let Some((_, directory)) = self.directories.by_link(id)
             && let Some(stream) = &mut directory.stream
         {
-            stream.io.written(frames);
             stream.pump();
         }
     }

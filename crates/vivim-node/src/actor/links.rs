@@ -328,14 +328,8 @@ impl Actor {
                 self.on_directory_bytes(id, &bytes);
             }
             io::Event::Read(id, bytes) => self.on_link_bytes(id, &bytes),
-            io::Event::Written(id, frames) => {
-                if let Some(link) = self.links.map.get_mut(&id) {
-                    link.io.written(frames);
-                    self.pump(id);
-                } else {
-                    self.on_directory_written(id, frames);
-                }
-            }
+            io::Event::Ready(id) if self.is_directory(id) => self.on_directory_ready(id),
+            io::Event::Ready(id) => self.pump(id),
             io::Event::Closed(id) if self.is_directory(id) => self.on_directory_closed(id),
             io::Event::Closed(id) => self.close_link(id),
         }
