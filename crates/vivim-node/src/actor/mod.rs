@@ -12,6 +12,7 @@ mod connections;
 mod dht;
 mod dials;
 mod directory;
+mod drowsy;
 mod links;
 mod pings;
 mod relays;
@@ -24,20 +25,19 @@ mod upgrades;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     future::poll_fn,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
-use futures::{Stream, StreamExt, channel::mpsc};
+use futures::{StreamExt, channel::mpsc};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, swarm::ConnectionId};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use web_time::Instant;
 
 use self::{
     behaviour::Behaviour, connections::Connections, dht::Queries, dials::Dials,
-    directory::Directories, links::Links, relays::Relays, rooms::Rooms, timers::Timers,
-    topics::Topics,
+    directory::Directories, drowsy::Drowsy, links::Links, relays::Relays, rooms::Rooms,
+    timers::Timers, topics::Topics,
 };
 use crate::{
     command::{Command, Reply},
@@ -58,7 +58,7 @@ const ROUNDS: usize = 256;
 pub struct Actor {
     config: Config,
     peer_id: PeerId,
-    swarm: Swarm<Behaviour>,
+    swarm: Drowsy<Swarm<Behaviour>>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     outbox: VecDeque<Event>,
@@ -135,7 +135,7 @@ impl Actor {
         let swarm_config = platform::swarm_config()
             .with_idle_connection_timeout(limits::IDLE_TIMEOUT)
             .with_per_connection_event_buffer_size(32);
-        let swarm = Swarm::new(transport, behaviour, peer_id, swarm_config);
+        let swarm = Drowsy::new(Swarm::new(transport, behaviour, peer_id, swarm_config));
         let (io_events, io) = mpsc::channel(limits::READER_QUEUE);
         let shared = Arc::new(Mutex::new(Shared {
             info: NodeInfo {
@@ -254,7 +254,7 @@ impl Actor {
                 moved = true;
             }
         }
-        if let Poll::Ready(Some(event)) = Pin::new(&mut self.swarm).poll_next(cx) {
+        if let Poll::Ready(Some(event)) = self.swarm.poll_next(cx) {
             self.on_swarm_event(event);
             moved = true;
         }
