@@ -39,6 +39,13 @@ pub(crate) enum Timer {
     Room(RoomId),
 }
 
+/// In whole milliseconds, and not fewer: a browser's timers drop the rest, so they would ring too early
+/// and had to be set once or twice more.
+fn whole_millis(wait: Duration) -> Duration {
+    let millis = wait.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
 /// A queue of timers over one platform timer.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -73,7 +80,7 @@ impl Timers {
                 return Poll::Ready(timer);
             }
             if self.delay.as_ref().is_none_or(|(deadline, _)| *deadline != key.0) {
-                self.delay = Some((key.0, Delay::new(key.0 - now)));
+                self.delay = Some((key.0, Delay::new(whole_millis(key.0 - now))));
             }
             if let Some((_, delay)) = &mut self.delay {
                 match delay.poll_unpin(cx) {
@@ -81,6 +88,18 @@ impl Timers {
                     Poll::Pending => return Poll::Pending,
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timer_rings_before_its_time() {
+        for (wait, millis) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (39_700_000, 40)] {
+            assert_eq!(whole_millis(Duration::from_nanos(wait)), Duration::from_millis(millis));
         }
     }
 }
