@@ -212,7 +212,8 @@ export class VivimDocument extends DocumentContent {
 
   /** Calls the handler at each event; gives the function that ends it. */
   on<Name extends keyof DocumentEvents>(event: Name, handler: (detail: DocumentEvents[Name]) => void): () => void {
-    if (event === 'update') call(() => this.#raw.wantUpdates(true))
+    if (event === 'update') call(() => this.#raw.wantUpdates())
+    if (event === 'receipts') call(() => this.#raw.wantReceipts())
     return this.#events.on(event, handler)
   }
 
@@ -259,7 +260,8 @@ export class VivimDocument extends DocumentContent {
         if (event.update !== undefined) {
           this.#events.emit('update', { update: event.update, local: false, peerId: event.peerId })
         }
-        return super.deliver()
+        // With what a handler has answered to it, which needn't wait for the turn's end.
+        return this.deliver()
       case 'synced':
         this.#synced = true
         this.#inStep.add(event.peerId)

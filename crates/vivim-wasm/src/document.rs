@@ -12,8 +12,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     content::Handles,
+    document_events::Wants,
     failure::Failure,
-    js::{object, promise},
+    js::{object, peer_name, promise},
     node::{Core, done},
     replica::Replica,
 };
@@ -90,10 +91,18 @@ impl RawDocument {
         self.replica.listen(on_event);
     }
 
-    /// Whether `updated` has the bytes of the update.
+    /// From now on `updated` has the bytes of the update.
     #[wasm_bindgen(js_name = wantUpdates)]
-    pub fn want_updates(&self, wanted: bool) {
-        self.replica.wants_updates.set(wanted);
+    pub fn want_updates(&self) {
+        let wants = self.replica.wants.get();
+        self.replica.wants.set(Wants { updates: true, ..wants });
+    }
+
+    /// From now on there are events `receipts`.
+    #[wasm_bindgen(js_name = wantReceipts)]
+    pub fn want_receipts(&self) {
+        let wants = self.replica.wants.get();
+        self.replica.wants.set(Wants { receipts: true, ..wants });
     }
 
     /// Hands on the changes made here since the last call, and gives them as updates if they are
@@ -101,7 +110,7 @@ impl RawDocument {
     #[wasm_bindgen(js_name = takeUpdates, unchecked_return_type = "Uint8Array[]")]
     pub fn take_updates(&self) -> Array {
         let updates = self.replica.act(OpenDocument::settle);
-        if !self.replica.wants_updates.get() {
+        if !self.replica.wants.get().updates {
             return Array::new();
         }
         updates.iter().map(|update| Uint8Array::from(&update[..])).collect()
@@ -150,7 +159,7 @@ impl RawDocument {
             let standing = receipts.standing();
             let peers = receipts.peers().map(|receipt| {
                 object(&[
-                    ("peerId", receipt.peer.0.to_string().into()),
+                    ("peerId", peer_name(receipt.peer.0)),
                     ("applied", number(receipt.applied)),
                     ("stored", number(receipt.stored)),
                     ("open", receipt.open.into()),

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     failure::Failure,
-    js::{object, strings},
+    js::{constant, object, peer_name, strings},
     replica::Who,
 };
 
@@ -33,8 +33,17 @@ export type RawDocumentEvent =
   | RawCompacted;
 ";
 
-/// The event as a plain object, or nothing if this version has no name for it.
-pub(crate) fn project(event: Event<Who>, wants_updates: bool) -> Option<JsValue> {
+/// What is made for the application only if somebody wants it: both come with every letter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// The bytes of updates.
+    pub(crate) updates: bool,
+    /// News of receipts.
+    pub(crate) receipts: bool,
+}
+
+/// The event as a plain object, or nothing if nobody wants it or this version has no name for it.
+pub(crate) fn project(event: Event<Who>, wants: Wants) -> Option<JsValue> {
     Some(match event {
         Event::Awareness { added, updated, removed } => tagged(
             "awareness",
@@ -47,21 +56,21 @@ pub(crate) fn project(event: Event<Who>, wants_updates: bool) -> Option<JsValue>
         }
         Event::Loaded => tagged("loaded", &[]),
         Event::Peers => tagged("peers", &[]),
-        Event::Receipts => tagged("receipts", &[]),
+        Event::Receipts if wants.receipts => tagged("receipts", &[]),
         Event::State(state) => tagged("state", &[("state", state.as_str().into())]),
         Event::StorageFailed(error) => {
             let Failure { code, message } = error.into();
             tagged("storage", &[("code", code.into()), ("message", message.into())])
         }
         Event::StorageRecovered => tagged("recovered", &[]),
-        Event::Synced(peer) => tagged("synced", &[("peerId", peer.0.to_string().into())]),
+        Event::Synced(peer) => tagged("synced", &[("peerId", peer_name(peer.0))]),
         Event::Updated { update, from } => {
             let bytes = || JsValue::from(Uint8Array::from(&update[..]));
             tagged(
                 "updated",
                 &[
-                    ("update", if wants_updates { bytes() } else { JsValue::UNDEFINED }),
-                    ("peerId", from.map(|peer| peer.0.to_string()).into()),
+                    ("update", if wants.updates { bytes() } else { JsValue::UNDEFINED }),
+                    ("peerId", from.map_or(JsValue::UNDEFINED, |peer| peer_name(peer.0))),
                 ],
             )
         }
@@ -70,8 +79,8 @@ pub(crate) fn project(event: Event<Who>, wants_updates: bool) -> Option<JsValue>
     })
 }
 
-fn tagged(kind: &str, fields: &[(&str, JsValue)]) -> JsValue {
-    let mut all = vec![("type", JsValue::from(kind))];
+fn tagged(kind: &'static str, fields: &[(&'static str, JsValue)]) -> JsValue {
+    let mut all = vec![("type", constant(kind))];
     all.extend_from_slice(fields);
     object(&all)
 }

@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    js::{object, strings},
+    js::{constant, object, peer_name, strings},
     records,
     replicas::Replicas,
 };
@@ -75,8 +75,9 @@ pub(crate) async fn pump(
             }
             Event::Document(doc, event) => match replicas.get(doc) {
                 Some(replica) => {
-                    replica.on_node_event(event);
-                    replica.drive_and_tell();
+                    if replica.on_node_event(event) {
+                        replica.drive_and_tell();
+                    }
                 }
                 None => document_event(doc, event).into_iter().for_each(tell),
             },
@@ -139,9 +140,9 @@ fn question(doc: DocId, peer: PeerId, call: u32, op: &ReplicaOp) -> JsValue {
         "replica",
         &[
             ("docId", doc.to_hex().into()),
-            ("peerId", peer.to_string().into()),
+            ("peerId", peer_name(peer)),
             ("call", call.into()),
-            ("op", op.into()),
+            ("op", constant(op)),
             ("bytes", bytes.map_or(JsValue::UNDEFINED, |b| Uint8Array::from(&b[..]).into())),
         ],
     )
@@ -183,8 +184,8 @@ fn project(event: Event) -> Option<JsValue> {
     })
 }
 
-fn event_object(kind: &str, fields: &[(&str, JsValue)]) -> JsValue {
-    let mut all = vec![("type", JsValue::from(kind))];
+fn event_object(kind: &'static str, fields: &[(&'static str, JsValue)]) -> JsValue {
+    let mut all = vec![("type", constant(kind))];
     all.extend_from_slice(fields);
     object(&all)
 }
@@ -215,7 +216,7 @@ fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
             "doc:acked",
             &[
                 doc,
-                ("peerId", peer.to_string().into()),
+                ("peerId", peer_name(peer)),
                 ("seq", JsValue::from(seq as f64)),
                 ("stored", stored.into()),
             ],
@@ -228,7 +229,7 @@ fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
             "doc:reached",
             &[
                 doc,
-                ("peerId", peer.to_string().into()),
+                ("peerId", peer_name(peer)),
                 ("change", JsValue::from(change as f64)),
                 ("stored", stored.into()),
             ],
@@ -237,7 +238,7 @@ fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
             event_object("doc:synced", &[doc, ("peerId", peer.to_string().into())])
         }
         DocumentEvent::Updated(peer) => {
-            event_object("doc:updated", &[doc, ("peerId", peer.to_string().into())])
+            event_object("doc:updated", &[doc, ("peerId", peer_name(peer))])
         }
         _ => return None,
     })

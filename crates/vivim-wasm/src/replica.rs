@@ -23,7 +23,11 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_time::Instant;
 
-use crate::{document_events, failure::Failure, node::Core};
+use crate::{
+    document_events::{self, Wants},
+    failure::Failure,
+    node::Core,
+};
 
 /// A peer, as documents know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +63,7 @@ pub(crate) struct Replica {
     flushes: RefCell<Vec<Flush>>,
     /// When the timer that is set rings.
     alarm: Cell<Option<Timestamp>>,
-    /// Whether the application wants the bytes of updates.
-    pub(crate) wants_updates: Cell<bool>,
+    pub(crate) wants: Cell<Wants>,
     is_closed: Cell<bool>,
 }
 
@@ -77,7 +80,7 @@ impl Replica {
             is_telling: Cell::new(false),
             flushes: RefCell::default(),
             alarm: Cell::new(None),
-            wants_updates: Cell::new(false),
+            wants: Cell::default(),
             is_closed: Cell::new(false),
         });
         this.drive();
@@ -200,8 +203,8 @@ impl Replica {
         self.with(|doc, now| doc.answer(&Who(peer), op, now))
     }
 
-    /// The node has told something.
-    pub(crate) fn on_node_event(&self, event: DocumentEvent) {
+    /// The node has told something. False if it is nothing to the document.
+    pub(crate) fn on_node_event(&self, event: DocumentEvent) -> bool {
         let event = match event {
             DocumentEvent::Closed(peer) => NodeEvent::Closed(Who(peer)),
             DocumentEvent::Opened(peer) => NodeEvent::Opened(Who(peer)),
@@ -209,9 +212,10 @@ impl Replica {
                 NodeEvent::Reached { peer: Who(peer), change, stored }
             }
             DocumentEvent::Synced(peer) => NodeEvent::Synced(Who(peer)),
-            _ => return,
+            _ => return false,
         };
         self.with(|doc, now| doc.node_event(event, now));
+        true
     }
 
     // What is to be done --------------------------------------------------------------------------
@@ -261,7 +265,7 @@ impl Replica {
             Output::Durable(upto) => self.settle_flushes(upto, &Ok(())),
             Output::NotDurable(upto, error) => self.settle_flushes(upto, &Err(error)),
             Output::Event(event) => {
-                if let Some(event) = document_events::project(event, self.wants_updates.get()) {
+                if let Some(event) = document_events::project(event, self.wants.get()) {
                     self.news.borrow_mut().push(event);
                 }
             }

@@ -69,6 +69,8 @@ export abstract class DocumentContent {
   readonly #undo = new Set<UndoManager>()
   #depth = 0
   #scheduled = false
+  /** Somebody has asked for changes of a shared type; before that there are none. */
+  #isObserved = false
 
   /** @internal */
   protected constructor(raw: RawDocument) {
@@ -223,6 +225,11 @@ export abstract class DocumentContent {
    * @internal
    */
   protected deliver(): void {
+    if (this.#isObserved) this.#deliverChanges()
+    for (const manager of [...this.#undo]) manager.refresh()
+  }
+
+  #deliverChanges(): void {
     const changes = call(() => this.#raw.takeEvents())
     if (call(() => this.#raw.takeEventsLost())) {
       for (const shared of [...this.#shared.values()]) shared.emitLost()
@@ -231,7 +238,6 @@ export abstract class DocumentContent {
       const change = changeOf(this.#content, raw, this.#wrap(raw.target, raw.kind))
       this.#shared.get(raw.observed)?.emit(change)
     }
-    for (const manager of [...this.#undo]) manager.refresh()
   }
 
   #schedule(): void {
@@ -271,7 +277,10 @@ export abstract class DocumentContent {
 
   #observe(handle: Handle, before: Watched, now: Watched): void {
     // The new one first, so that no change is missed in between.
-    if (now !== 'no') call(() => this.#raw.observe(handle, now === 'deep'))
+    if (now !== 'no') {
+      call(() => this.#raw.observe(handle, now === 'deep'))
+      this.#isObserved = true
+    }
     if (before !== 'no') call(() => this.#raw.unobserve(handle, before === 'deep'))
   }
 
