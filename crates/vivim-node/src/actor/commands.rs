@@ -12,7 +12,25 @@ use futures::channel::mpsc;
 use libp2p::{PeerId, StreamProtocol};
 
 impl Actor {
+    /// The commands that come with every letter, and apart from them the many that don't.
     pub(super) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Respond(doc, call, result) => self.on_replica(doc, call, result),
+            Command::LocalUpdate(doc, update) => self.local_update(doc, update.into()),
+            Command::LocalChange(doc, change, update) => {
+                self.local_change(doc, change, update.into());
+            }
+            Command::NoteChange(doc, change) => self.note_change(doc, change),
+            Command::Stored(doc) => self.stored(doc),
+            Command::LocalAwareness(doc, update) => self.local_awareness(doc, update.into()),
+            Command::Resummarize(doc) => self.resummarize_all(doc),
+            command => self.on_rare_command(command),
+        }
+    }
+
+    // Rare: see `Actor::round`.
+    #[inline(never)]
+    fn on_rare_command(&mut self, command: Command) {
         // An answer that nobody waits for any more is dropped.
         match command {
             Command::Connect(address, reply) => self.connect(address, reply),
@@ -38,21 +56,19 @@ impl Actor {
                 drop(reply.send(self.open_document(room, &name)));
             }
             Command::CloseDocument(doc, reply) => drop(reply.send(self.close_document(doc))),
-            Command::Respond(doc, call, result) => self.on_replica(doc, call, result),
-            Command::LocalUpdate(doc, update) => self.local_update(doc, update.into()),
-            Command::LocalChange(doc, change, update) => {
-                self.local_change(doc, change, update.into());
-            }
-            Command::NoteChange(doc, change) => self.note_change(doc, change),
-            Command::Stored(doc) => self.stored(doc),
-            Command::LocalAwareness(doc, update) => self.local_awareness(doc, update.into()),
-            Command::Resummarize(doc) => self.resummarize_all(doc),
             Command::NetworkChanged(online) => self.network_changed(online),
             Command::Diagnose(reply) => drop(reply.send(Ok(self.diagnose()))),
             Command::Stop(reply) => {
                 self.stopping = Some(reply);
                 self.stop();
             }
+            command @ (Command::Respond(..)
+            | Command::LocalUpdate(..)
+            | Command::LocalChange(..)
+            | Command::NoteChange(..)
+            | Command::Stored(..)
+            | Command::LocalAwareness(..)
+            | Command::Resummarize(..)) => self.on_command(command),
         }
     }
 

@@ -106,6 +106,8 @@ impl Actor {
         self.directories.by_link(id).is_some()
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn on_directory_bytes(&mut self, id: LinkId, bytes: &[u8]) {
         let now = self.now();
         let Some((relay, directory)) = self.directories.by_link(id) else { return };
@@ -142,12 +144,16 @@ impl Actor {
         }
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn on_directory_closed(&mut self, id: LinkId) {
         let Some((relay, _)) = self.directories.by_link(id) else { return };
         self.on_directory_lost(relay);
         self.on_directory_opened(relay, None);
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn on_directory_ready(&mut self, id: LinkId) {
         if let Some((_, directory)) = self.directories.by_link(id)
             && let Some(stream) = &mut directory.stream

@@ -358,6 +358,8 @@ impl Actor {
     }
 
     /// The first bytes came over a stream: worse streams of the peer have had their time.
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     fn on_proven(&mut self, id: LinkId) {
         let Some(link) = self.links.map.get(&id) else { return };
         let (peer, rank, connection) = (link.peer, link.rank, link.connection);
@@ -480,6 +482,8 @@ impl Actor {
     }
 
     /// A peer broke the protocol: its stream goes, its connection stays.
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     fn break_link(&mut self, id: LinkId, reason: &str) {
         if let Some(link) = self.links.map.remove(&id) {
             let message = format!("{} broke the sync protocol: {reason}", link.peer);
@@ -488,6 +492,8 @@ impl Actor {
         }
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     fn close_link(&mut self, id: LinkId) {
         let Some(link) = self.links.map.remove(&id) else { return };
         self.stale = true;

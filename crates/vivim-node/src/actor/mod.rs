@@ -231,6 +231,11 @@ impl Actor {
     }
 
     /// One round; false if nothing moved.
+    ///
+    /// What doesn't come with every letter is kept out of line, here and in what is called: a browser
+    /// compiles a function a second time when it has become hot, as a whole, and the more code there is
+    /// in it, the sooner. With everything inlined this one took a tenth of a second of a core, while
+    /// somebody was typing.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.running {
             return false;
@@ -283,6 +288,8 @@ impl Actor {
     }
 
     /// Brings the getters' answers up to date; false if they are.
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     fn refresh(&mut self) -> bool {
         if !std::mem::take(&mut self.stale) {
             return false;
@@ -357,6 +364,8 @@ impl Actor {
         protocols
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     fn stop(&mut self) {
         self.stop_rooms();
         let connections: Vec<ConnectionId> = self.connections.iter().map(|(id, _)| id).collect();

@@ -16,6 +16,8 @@ use super::{
 use crate::{event::Event, limits};
 
 impl Actor {
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -140,6 +142,8 @@ impl Actor {
         self.known.entry(peer).or_default()
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::Relay(peer) => self.on_relay_timer(peer),

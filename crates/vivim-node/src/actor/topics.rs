@@ -53,6 +53,8 @@ impl Actor {
         self.publish_full(&full_name(name), data)
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
     pub(super) fn publish_full(&mut self, topic: &str, data: Vec<u8>) -> Result<(), TopicError> {
         match self.gossipsub()?.publish(IdentTopic::new(topic), data) {
             // Nobody listening is no failure of the publisher's.

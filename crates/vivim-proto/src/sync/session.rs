@@ -223,6 +223,9 @@ impl Session {
     }
 
     /// Something happened.
+    // What doesn't come with every letter is kept out of line, and what does is apart: a browser
+    // compiles a function a second time when it has become hot, as a whole, and the more code there
+    // is in it, the sooner.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         let mut out = Vec::new();
         if self.failed {
@@ -318,6 +321,8 @@ impl Session {
         }
     }
 
+    // Rare: see `Session::handle`.
+    #[inline(never)]
     fn handle_open(
         &mut self,
         number: u64,
@@ -374,6 +379,8 @@ impl Session {
         }
     }
 
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn handle_message(
         &mut self,
         doc: DocId,
@@ -417,6 +424,8 @@ impl Session {
         Ok(())
     }
 
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn handle_ack(
         &mut self,
         number: u64,
@@ -505,6 +514,8 @@ impl Session {
     }
 
     /// Gives the replica what has come, as far as it may have more at a time.
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn pump(&mut self, doc: DocId, out: &mut Vec<Output>) {
         while let Some((_, remote, _)) = self.channels.get_mut(&doc).and_then(Channel::linked) {
             let Some(op) = remote.next_op(RequestId(self.next_request)) else { break };
@@ -522,6 +533,8 @@ impl Session {
 
     /// Brings the budget of half-received messages up to date with one document, and lets those go
     /// on for which there is room now.
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn account(&mut self, doc: DocId) {
         let remote = self.channels.get(&doc).and_then(|channel| channel.remote.as_ref());
         self.reassembly.set(doc, remote.and_then(Inbound::partial_len));

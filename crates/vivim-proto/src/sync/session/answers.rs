@@ -20,6 +20,8 @@ impl Session {
         }
     }
 
+    // Rare: see `Session::handle`.
+    #[inline(never)]
     pub(super) fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let due: Vec<DocId> =
             self.deferred.iter().filter(|(_, at)| **at <= now).map(|(doc, _)| *doc).collect();
@@ -35,6 +37,8 @@ impl Session {
     }
 
     /// Has acknowledgements sent when their time has come, unless they go with something else before.
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     pub(super) fn note_acks(&mut self, doc: DocId, now: Timestamp) {
         let Some((_, remote, _)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
             return;
@@ -54,6 +58,8 @@ impl Session {
 
     /// Asks for what the peer is missing, if it has sent a summary, the last answer is out and it
     /// hasn't asked too often.
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     pub(super) fn try_answer(&mut self, doc: DocId, now: Timestamp, out: &mut Vec<Output>) {
         let Some((local, _, link)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
             return;

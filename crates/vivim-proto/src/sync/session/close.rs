@@ -7,6 +7,8 @@ use crate::{
 };
 
 impl Session {
+    // Rare: see `Session::handle`.
+    #[inline(never)]
     pub(super) fn handle_close(
         &mut self,
         number: u64,

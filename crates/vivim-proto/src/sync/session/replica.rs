@@ -14,6 +14,8 @@ use crate::{
 };
 
 impl Session {
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     pub(super) fn handle_replica(
         &mut self,
         id: RequestId,
@@ -97,6 +99,8 @@ impl Session {
         self.try_answer(doc, now, out);
     }
 
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn handle_taken(&mut self, doc: DocId, id: RequestId, taken: Taken, out: &mut Vec<Output>) {
         let Some((_, remote, link)) = self.channels.get_mut(&doc).and_then(Channel::linked) else {
             return;
