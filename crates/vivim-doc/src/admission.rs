@@ -230,6 +230,7 @@ impl Judge<'_> {
     }
 
     /// Admits a block, or passes over it if it is known. False if it has to wait.
+    #[inline(never)] // As `decode` in `doc`.
     fn admit(&mut self, queue: &mut Queue<'_>, block: &Block<'_>) -> Result<bool, Invalid> {
         queue.waits_for = None;
         let state = self.history.end(queue.number);
@@ -470,6 +471,7 @@ impl Queue<'_> {
     }
 }
 
+#[inline(never)] // As `decode` in `doc`.
 fn encode_now(
     update: &[u8],
     mut queues: Vec<Queue<'_>>,

@@ -325,7 +325,7 @@ impl Doc {
 
     /// Hands what was admitted to the engine. If it `is_first`, nothing was in the document before.
     fn integrate(&mut self, admitted: &[u8], is_first: bool) -> Result<(), ApplyError> {
-        let refused = match Update::decode_v1(admitted) {
+        let refused = match decode(admitted) {
             Err(error) => Some(error.to_string()),
             Ok(update) => {
                 let mut txn = self.engine.transact_mut_with(REMOTE);
@@ -383,6 +383,13 @@ impl std::fmt::Debug for Doc {
             .field("given_up", &self.given_up)
             .finish_non_exhaustive()
     }
+}
+
+// The half of applying an update that the compiler would put into one function with the other. A
+// browser compiles a function a second time when it has become hot, as a whole, while somebody types.
+#[inline(never)]
+fn decode(update: &[u8]) -> Result<Update, yrs::encoding::read::Error> {
+    Update::decode_v1(update)
 }
 
 /// Finds a shared type that is there and of one of these kinds.

@@ -19,6 +19,7 @@ const MAP: u8 = 118;
 const ARRAY: u8 = 117;
 
 /// What a transaction has changed; empty if it's nothing.
+#[inline(never)] // As `decode` in `doc`.
 pub(crate) fn changes(txn: &TransactionMut<'_>) -> Vec<u8> {
     if !txn.has_changes() {
         return Vec::new();

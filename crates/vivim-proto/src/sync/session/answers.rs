@@ -50,7 +50,7 @@ impl Session {
             }
             // One that is set is earlier: it looks again.
             Some(at) => {
-                self.acks.entry(doc).or_insert(at);
+                self.acks.get_or_insert_with(doc, || at);
             }
             None => {}
         }
