@@ -5,7 +5,7 @@
 //! it is for tables whose bound is in the thousands at most, or that are built at once and then
 //! only read. What a peer can fill without such a bound stays in a `BTreeMap`.
 
-use std::{borrow::Borrow, fmt, ops::RangeInclusive, slice, vec};
+use std::{borrow::Borrow, fmt, slice, vec};
 
 /// A map, ordered by its keys.
 #[derive(Clone, PartialEq, Eq)]
@@ -212,13 +212,6 @@ impl<K: Ord> SortedSet<K> {
         place.is_ok()
     }
 
-    /// Those from one to another, both counted in.
-    pub fn range(&self, range: &RangeInclusive<K>) -> slice::Iter<'_, K> {
-        let start = self.0.partition_point(|key| key < range.start());
-        let end = self.0.partition_point(|key| key <= range.end());
-        self.0.get(start..end).unwrap_or_default().iter()
-    }
-
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
@@ -341,9 +334,6 @@ mod tests {
             let mut set: SortedSet<u8> = keys.iter().copied().collect();
             prop_assert!(set.iter().eq(&tree));
             prop_assert_eq!(set.first(), tree.first());
-            if low <= high {
-                prop_assert!(set.range(&(low..=high)).eq(tree.range(low..=high)));
-            }
             prop_assert_eq!(set.remove(&low), tree.remove(&low));
             prop_assert_eq!(set.insert(high), tree.insert(high));
             prop_assert!(set.iter().eq(&tree));

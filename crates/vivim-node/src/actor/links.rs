@@ -5,12 +5,14 @@
 //! come over the new one. Both ends agree which of two streams is better ([`Rank`]), so crossing
 //! openings leave one.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use libp2p::{PeerId, StreamProtocol, swarm::ConnectionId};
 use rand::Rng;
 use vivim_proto::{
-    SortedSet,
     id::DocId,
     limits::{GOSSIP_SETTLE, GOSSIP_SETTLE_JITTER, MAX_GOSSIP_PAYLOAD},
     sync::{self, FrameDecoder, Input, Output, ReplicaOp, ReplicaResult, Session, SessionConfig},
@@ -79,7 +81,7 @@ pub(super) struct Links {
     /// Peers to which a stream is being opened, with the connection.
     pub(super) opening: HashMap<PeerId, ConnectionId>,
     /// The documents of which the application was told that they are exchanged with a peer.
-    shared: SortedSet<(PeerId, DocId)>,
+    shared: BTreeSet<(PeerId, DocId)>,
 }
 
 impl Links {
@@ -109,7 +111,7 @@ impl Links {
         let last = (*peer, DocId([u8::MAX; 32]));
         let ended: Vec<DocId> = self
             .shared
-            .range(&(first..=last))
+            .range(first..=last)
             .map(|(_, doc)| *doc)
             .filter(|doc| !self.of(peer).any(|(_, link)| link.is_open(*doc)))
             .collect();

@@ -1,6 +1,6 @@
 //! Rooms and their documents: whom to be connected to, whom to offer what, how updates travel.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use libp2p::{
@@ -49,7 +49,7 @@ pub(super) struct Rooms {
     /// Members who came after us and have not had their time to dial us yet.
     waiting: SortedSet<PeerId>,
     /// Members whom the directory lists no longer but who are still connected directly.
-    departed: SortedSet<(RoomId, PeerId)>,
+    departed: BTreeSet<(RoomId, PeerId)>,
 }
 
 impl Rooms {
