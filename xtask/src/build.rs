@@ -100,8 +100,9 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         .args(["--no-opt", "--no-pack", "--no-gitignore", "--out-name", WASM_NAME, "--out-dir"])
         .arg(&raw)
         .args(["--", "--locked"])
-        .args(STD_FOR_SIZE)
-        .env("CARGO_ENCODED_RUSTFLAGS", COMPILER_FLAGS.join("\x1f"))
+        // Debian's compiler may be too old for these; its package is a fifth larger.
+        .args(if toolchain.is_in_use() { &STD_FOR_SIZE[..] } else { &[] })
+        .env("CARGO_ENCODED_RUSTFLAGS", compiler_flags(cx, &toolchain).join("\x1f"))
         // The flags above, without a nightly compiler.
         .env("RUSTC_BOOTSTRAP", "1")
         .remedy("Fix what the compiler says above; `cargo xtask setup` repairs the tools.")
@@ -110,6 +111,19 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
     optimise(cx, &raw, &out)?;
     stamp.set()?;
     Ok(out)
+}
+
+/// What the compiler is told for the package. The places of sources on this machine stay out of it, so
+/// that the package is the same wherever it is built.
+fn compiler_flags(cx: &Context, toolchain: &WasmToolchain) -> Vec<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let registries = registries.into_iter().flatten().filter_map(Result::ok);
+    let places = registries.map(|entry| entry.path()).chain([cx.path("")]);
+    let remapped = places.map(|place| format!("--remap-path-prefix={}=.", place.display()));
+    let flags = if toolchain.is_in_use() { &COMPILER_FLAGS[..] } else { &[] };
+    flags.iter().map(|flag| (*flag).to_owned()).chain(remapped).collect()
 }
 
 /// Builds the relay and returns the program.

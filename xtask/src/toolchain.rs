@@ -88,6 +88,11 @@ impl WasmToolchain {
         Self::from_debian(cx)
     }
 
+    /// Whether it is the toolchain in use, and not Debian's.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.bin.is_none()
+    }
+
     /// Cargo of this toolchain, building into `target/wasm` (another compiler, another folder).
     pub(crate) fn cargo(&self, cx: &Context) -> Run {
         self.prepare(cx, Run::new(self.program("cargo")))
