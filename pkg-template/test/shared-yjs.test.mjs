@@ -265,6 +265,38 @@ test('concurrent deltas with formats converge', async () => {
   })
 })
 
+test('shared types appended by both are in one order', async () => {
+  await withSeeds(60, (next, seed) => {
+    const [document, ydoc] = [open(`appended ${seed}`), new Y.Doc()]
+    const [list, theirs] = [document.array('list'), ydoc.getArray('list')]
+    for (let step = 0; step < 40; step += 1) {
+      const text = `${step}`
+      switch (next(8)) {
+        case 0:
+        case 1:
+          theirs.push([new Y.Map([['k', text]])])
+          break
+        case 2:
+          if (list.length > 0) list.delete(next(list.length), 1)
+          break
+        case 3:
+          if (theirs.length > 0) theirs.delete(theirs.length - 1, 1)
+          break
+        case 4:
+          exchange(document, ydoc)
+          assert.deepEqual(list.toJSON(), theirs.toJSON())
+          break
+        default:
+          list.insertMap().set('k', text)
+          assert.deepEqual(list.toJSON().at(-1), { k: text })
+      }
+    }
+    exchange(document, ydoc)
+    assert.deepEqual(list.toJSON(), theirs.toJSON())
+    assert.deepEqual(list.toJSON(), yjsOf(document).getArray('list').toJSON())
+  })
+})
+
 test('XML is read alike', async () => {
   await withSeeds(40, (next, seed) => {
     const document = open(`xml ${seed}`)
