@@ -198,7 +198,8 @@ export class VivimDocument extends DocumentContent {
    * wait for.
    *
    * @throws VivimError `STORAGE_FULL`, `STORAGE_UNAVAILABLE`, `STORAGE`: the document goes on in memory,
-   * and the write is repeated.
+   * and the write is repeated. `STORAGE_NEWER`: newer software than this page has stored it, and it is left
+   * as it is; reload the page.
    */
   async flush(): Promise<void> {
     this.#hand()

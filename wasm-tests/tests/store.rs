@@ -241,6 +241,42 @@ async fn a_database_of_a_newer_version_is_not_touched() {
 }
 
 #[wasm_bindgen_test]
+async fn what_a_newer_version_has_written_is_refused_and_stays() {
+    let name = name();
+    let store = open(&name).await;
+    let newer = store.append(DOC, &updates(["a"])).await.unwrap()[0].key;
+    let known = store.append(DOC, &updates(["b"])).await.unwrap()[0].key;
+    let record = contract::newer_record(b"something new");
+    let plant = |rows: &'static str| {
+        let body = format!(
+            "const db = await done(indexedDB.open(name));
+            const transaction = db.transaction(['documents', 'records'], 'readwrite');
+            {rows};
+            await finished(transaction);
+            db.close();"
+        );
+        let (name, record) = (name.clone(), record.clone());
+        async move { js(&name, &record, &body).await }
+    };
+    plant("transaction.objectStore('records').put({ k: 1, d: doc, b: bytes })").await;
+    contract::newer_records_stay(&store, newer, known).await;
+    let kept = js(
+        &name,
+        b"",
+        "const db = await done(indexedDB.open(name));
+        const row = await done(db.transaction(['records']).objectStore('records').get(1));
+        db.close();
+        return row.b;",
+    )
+    .await;
+    assert_eq!(kept.unchecked_into::<js_sys::Uint8Array>().to_vec(), record);
+    assert_eq!(store.quarantined().await.unwrap(), []);
+    store.delete(DOC).await.unwrap();
+    plant("transaction.objectStore('documents').put({ d: doc, b: bytes })").await;
+    contract::a_newer_meta_stays(&store).await;
+}
+
+#[wasm_bindgen_test]
 async fn a_newer_tab_is_not_kept_from_upgrading() {
     let name = name();
     let store = open(&name).await;

@@ -507,6 +507,40 @@ fn a_damaged_record_is_reported_set_aside_and_asked_for_again() {
 }
 
 #[test]
+fn a_document_of_a_newer_version_is_left_alone_until_it_can_be_read() {
+    let mut disk = Disk::default();
+    let mut first = Tab::open(1);
+    first.run(&mut disk);
+    first.type_text("newer");
+    first.flush();
+    first.run(&mut disk);
+
+    let mut tab = Tab::open(2);
+    tab.fail(StoreError::NewerVersion);
+    assert!(tab.events.iter().any(|event| event.contains("NewerVersion")));
+    assert!(tab.events.iter().any(|event| event == "Loaded"));
+    // However much is edited, and however long it takes, nothing but loading is asked of the store.
+    for _ in 0..20 {
+        tab.type_text("here;");
+        let position = tab.flush();
+        assert!(matches!(tab.asked, Some(StoreOp::Load)), "{:?}", tab.asked);
+        tab.fail(StoreError::NewerVersion);
+        assert!(tab.doc.durable() < position);
+        assert!(tab.asked.is_none());
+        tab.wait(60_000);
+        assert!(matches!(tab.asked, Some(StoreOp::Load)), "{:?}", tab.asked);
+        tab.fail(StoreError::NewerVersion);
+    }
+    // It was updated meanwhile, or what was newer was deleted.
+    let position = tab.flush();
+    tab.run(&mut disk);
+    assert!(tab.doc.durable() >= position);
+    let mut after = Tab::open(3);
+    after.run(&mut disk);
+    assert!(after.text().contains("newer") && after.text().contains("here;"));
+}
+
+#[test]
 fn the_count_of_what_is_only_here_survives_a_reload() {
     use crate::NodeEvent;
     let mut disk = Disk::default();

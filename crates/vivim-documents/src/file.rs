@@ -59,7 +59,7 @@ impl DocumentFile {
     ///
     /// [`FileError::Damaged`] for what is too large to be a record.
     pub fn encode(&self) -> Result<Vec<u8>, FileError> {
-        let meta = DocumentMeta { devices: Bytes::new(), ..self.meta.clone() };
+        let meta = DocumentMeta { devices: Bytes::new(), later: Bytes::new(), ..self.meta.clone() };
         let mut out = MAGIC.to_vec();
         out.push(VERSION);
         put_bytes(&mut out, &record::encode_meta(&meta)?);
@@ -111,6 +111,7 @@ mod tests {
                 created: 1,
                 opened: 2,
                 devices: Bytes::new(),
+                later: Bytes::new(),
             },
             update: Bytes::from_static(&[0, 0]),
         }

@@ -337,6 +337,7 @@ impl<P: Peer> OpenDocument<P> {
             created: options.wall_clock,
             opened: 0,
             devices: Bytes::new(),
+            later: Bytes::new(),
         }
     }
 

@@ -11,11 +11,14 @@ use std::{path::Path, time::Duration};
 
 use vivim_documents::{
     SyncState,
-    native::{CrdtSyncService, Document},
+    native::{CrdtSyncService, Document, ServiceError},
 };
 use vivim_node::{Config, Multiaddr, Node, PeerId};
 use vivim_relay::Relay;
-use vivim_store::SqliteStore;
+use vivim_store::{
+    Content, SqliteStore, Store, StoreError, contract,
+    record::{HEADER, encode_updates},
+};
 
 /// No wait may hang a test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -184,4 +187,36 @@ async fn a_document_goes_into_a_file_and_comes_back_from_it() {
     let copy = ann.service.open_document("copy", "").await.unwrap();
     ann.service.merge_document(&again, &copy).unwrap();
     assert_eq!(text(&copy), "dear reader");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_of_a_newer_version_is_refused_and_its_file_keeps_it() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("ann.sqlite");
+    let ann = start(None, &file, "ann").await;
+    let document = ann.service.open_document("letters", "").await.unwrap();
+    write(&document, "dear reader");
+    ann.service.destroy().await.unwrap();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let records = store.load(document.id()).await.unwrap().records;
+    store.close().await;
+    // As if a later version had written it.
+    let Content::Updates(updates) = &records[0].content else { panic!("{records:?}") };
+    let old = encode_updates(updates).unwrap().remove(0);
+    let newer = contract::newer_record(&old[HEADER..]);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+    bytes[at..at + old.len()].copy_from_slice(&newer);
+    std::fs::write(&file, bytes).unwrap();
+
+    let again = start(None, &file, "ann").await;
+    let document = again.service.open_document("letters", "").await.unwrap();
+    write(&document, "older");
+    assert_eq!(document.flush().await, Err(StoreError::NewerVersion));
+    let closed = again.service.destroy().await;
+    assert!(matches!(closed, Err(ServiceError::Store(StoreError::NewerVersion))), "{closed:?}");
+    let kept = std::fs::read(&file).unwrap();
+    assert!(kept.windows(newer.len()).any(|window| window == newer), "the record was changed");
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(store.usage(document.id()).await.unwrap().records, records.len());
 }

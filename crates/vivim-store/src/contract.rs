@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use vivim_proto::id::DocId;
 
 use crate::error::StoreError;
@@ -35,7 +36,18 @@ pub fn meta(doc: DocId, name: &str) -> DocumentMeta {
         created: 1_700_000_000_000,
         opened: 1_700_000_000_001,
         devices: Bytes::from_static(&[1, 2, 3]),
+        later: Bytes::new(),
     }
+}
+
+/// A record as a later version might write it: with the header that all versions have.
+pub fn newer_record(payload: &[u8]) -> Vec<u8> {
+    let mut record = vec![2, 2];
+    record.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    let sum = Sha256::new().chain_update(&record).chain_update(payload).finalize();
+    record.extend_from_slice(&sum[..8]);
+    record.extend_from_slice(payload);
+    record
 }
 
 fn keys(written: &[Written]) -> Vec<RecordKey> {
@@ -135,6 +147,39 @@ pub async fn discarded_records_are_gone(store: &impl Store) {
     store.discard(DOC, &keys(&bad)).await.unwrap();
     store.discard(DOC, &keys(&bad)).await.unwrap();
     assert_eq!(texts(&store.load(DOC).await.unwrap()), ["good"]);
+}
+
+/// A document with a [`newer_record`] under the key `newer`, and one under the key `known` that isn't:
+/// neither is read, replaced or set aside, and what is written meanwhile is added.
+pub async fn newer_records_stay(store: &impl Store, newer: RecordKey, known: RecordKey) {
+    let before = store.usage(DOC).await.unwrap();
+    assert_eq!(store.load(DOC).await, Err(StoreError::NewerVersion));
+    for keys in [vec![newer], vec![known, newer], vec![newer, known]] {
+        let refused = store.replace(DOC, &keys, b"a snapshot without it").await;
+        assert_eq!(refused, Err(StoreError::NewerVersion), "{keys:?}");
+        assert_eq!(store.discard(DOC, &keys).await, Err(StoreError::NewerVersion), "{keys:?}");
+    }
+    assert_eq!(store.usage(DOC).await.unwrap(), before);
+    // Whether this is refused or says nothing about this document: it stays.
+    let _ = store.replace(OTHER, &[newer], b"x").await;
+    assert_eq!(store.usage(DOC).await.unwrap(), before);
+    // What has nothing to do with it goes on.
+    let written = store.replace(DOC, &[known], b"known").await.unwrap();
+    assert_eq!(store.usage(DOC).await.unwrap().records, before.records);
+    assert!(written.key > newer);
+}
+
+/// A document whose meta is a [`newer_record`]: it is neither read nor replaced.
+pub async fn a_newer_meta_stays(store: &impl Store) {
+    assert_eq!(store.load(DOC).await, Err(StoreError::NewerVersion));
+    assert_eq!(store.meta(DOC).await, Err(StoreError::NewerVersion));
+    assert_eq!(store.put_meta(&meta(DOC, "older")).await, Err(StoreError::NewerVersion));
+    store.put_meta(&meta(OTHER, "b")).await.unwrap();
+    let listing = store.list().await.unwrap();
+    assert_eq!(listing.documents, [meta(OTHER, "b")]);
+    assert_eq!((listing.newer, listing.damaged), (vec![DOC], Vec::new()));
+    store.delete(DOC).await.unwrap();
+    store.put_meta(&meta(DOC, "anew")).await.unwrap();
 }
 
 /// Opening a document again and again by the policy costs no more than its state.

@@ -30,7 +30,8 @@ pub enum StoreError {
         /// What the database said.
         reason: String,
     },
-    /// The database was made by, or has just been upgraded by, a newer version of this software.
+    /// The database, or a record that was to be read or replaced, was made by a newer version of this
+    /// software. It stays as it is.
     #[error("the storage belongs to a newer version of this software; reload or update it")]
     NewerVersion,
     /// The disk is full, or the browser grants no more. Delete documents, or ask the user.

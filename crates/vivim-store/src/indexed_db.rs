@@ -25,7 +25,7 @@ use crate::error::StoreError;
 use crate::limits::{MAX_QUARANTINE, MAX_QUARANTINED_BYTES};
 use crate::meta::DocumentMeta;
 use crate::record;
-use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, decode_meta};
+use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, known_meta};
 
 /// Documents in a browser's IndexedDB, in a window or a worker.
 ///
@@ -78,7 +78,7 @@ impl IndexedDbStore {
             let transaction = self.connection.read(&[RECORDS])?;
             let row = transaction.store(RECORDS)?.get(&rows::key(key));
             match rows::one(transaction, row).await {
-                Ok(Some(row)) => loaded.push(key, &row.bytes()),
+                Ok(Some(row)) => loaded.push(key, &row.bytes())?,
                 Ok(None) => {}
                 Err(StoreError::Io { reason }) => {
                     loaded.push_damaged(Some(key), Damage::Unreadable(reason));
@@ -94,6 +94,38 @@ impl IndexedDbStore {
         let transaction = self.connection.read(&[RECORDS])?;
         let keys = rows::by_doc(&transaction)?.get_all_keys(&rows::id(doc));
         rows::keys(transaction, keys).await
+    }
+
+    /// Fails if one of these records is of a newer version. What is under a key never changes, so this
+    /// needs no lock.
+    async fn leave_newer(&self, keys: &[RecordKey]) -> Result<(), StoreError> {
+        match self.rows(keys).await {
+            Ok(rows) => rows.iter().try_for_each(js::Row::leave_newer),
+            // What can't be read isn't known to be newer; the others are asked for alone.
+            Err(StoreError::Io { .. }) => {
+                for key in keys {
+                    match self.rows(&[*key]).await {
+                        Ok(rows) => rows.iter().try_for_each(js::Row::leave_newer)?,
+                        Err(StoreError::Io { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The records under these keys, in one question.
+    async fn rows(&self, keys: &[RecordKey]) -> Result<Vec<js::Row>, StoreError> {
+        let transaction = self.connection.read(&[RECORDS])?;
+        let store = transaction.store(RECORDS)?;
+        let mut requests = Vec::with_capacity(keys.len());
+        for key in keys {
+            requests.push(transaction.made(store.get(&rows::key(*key)))?);
+        }
+        transaction.finished().await?;
+        Ok(requests.iter().filter_map(rows::value).collect())
     }
 
     /// What is in these records, as far as the database can say; for the quarantine.
@@ -121,10 +153,10 @@ impl Store for IndexedDbStore {
         match transaction.finished().await {
             Ok(()) => {
                 if let Some(row) = rows::value(&meta) {
-                    loaded.put_meta(doc, &row.bytes());
+                    loaded.put_meta(doc, &row.bytes())?;
                 }
                 for row in rows::values(&records) {
-                    loaded.push(row.record_key(), &row.bytes());
+                    loaded.push(row.record_key(), &row.bytes())?;
                 }
             }
             Err(StoreError::Io { .. }) => {
@@ -166,6 +198,7 @@ impl Store for IndexedDbStore {
         snapshot: &[u8],
     ) -> Result<Option<Written>, StoreError> {
         let record = record::encode_snapshot(snapshot)?;
+        self.leave_newer(keys).await?;
         let _lock = lock::exclusive(self.connection.name(), doc).await;
         // Under the lock, so that nobody is first between this and the write.
         let stored: BTreeSet<RecordKey> = self.keys(doc).await?.into_iter().collect();
@@ -184,6 +217,7 @@ impl Store for IndexedDbStore {
         if keys.is_empty() {
             return Ok(());
         }
+        self.leave_newer(keys).await?;
         let found = self.salvage(keys).await?;
         let old = {
             let transaction = self.connection.read(&[QUARANTINE])?;
@@ -218,12 +252,24 @@ impl Store for IndexedDbStore {
         let transaction = self.connection.read(&[DOCUMENTS])?;
         let row = transaction.store(DOCUMENTS)?.get(&rows::id(doc));
         let row = rows::one(transaction, row).await?;
-        Ok(row.and_then(|row| decode_meta(doc, &row.bytes()).ok()))
+        row.map_or(Ok(None), |row| known_meta(doc, &row.bytes()))
     }
 
     async fn put_meta(&self, meta: &DocumentMeta) -> Result<(), StoreError> {
         let record = record::encode_meta(meta)?;
-        let (_lock, transaction) = self.write(meta.doc, &[DOCUMENTS]).await?;
+        let _lock = lock::exclusive(self.connection.name(), meta.doc).await;
+        let old = {
+            let transaction = self.connection.read(&[DOCUMENTS])?;
+            let old = transaction.store(DOCUMENTS)?.get(&rows::id(meta.doc));
+            rows::one(transaction, old).await
+        };
+        match old {
+            Ok(old) => old.map_or(Ok(()), |row| row.leave_newer())?,
+            // What can't be read isn't known to be newer.
+            Err(StoreError::Io { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let transaction = self.connection.write(&[DOCUMENTS])?;
         let store = transaction.store(DOCUMENTS)?;
         transaction.made(store.put(&rows::record(meta.doc, &record)))?;
         transaction.commit().await

@@ -12,7 +12,7 @@ use vivim_proto::id::DocId;
 use crate::error::StoreError;
 use crate::meta::DocumentMeta;
 use crate::record;
-use crate::store::{Listing, Loaded, RecordKey, Store, Usage, Written, decode_meta};
+use crate::store::{Listing, Loaded, RecordKey, Store, Usage, Written, known_meta, leave_newer};
 
 /// A store that lives as long as its last handle. It keeps the same bytes as the durable ones.
 ///
@@ -55,13 +55,13 @@ impl MemoryStore {
     async fn write<T>(
         &self,
         bytes: u64,
-        write: impl FnOnce(&mut Inner) -> T,
+        write: impl FnOnce(&mut Inner) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         #[cfg(any(test, feature = "test-utils"))]
         faults::admit(self, bytes).await?;
         #[cfg(not(any(test, feature = "test-utils")))]
         let _ = bytes;
-        Ok(write(&mut *self.open()?))
+        write(&mut *self.open()?)
     }
 }
 
@@ -70,10 +70,10 @@ impl Store for MemoryStore {
         let inner = self.open()?;
         let mut loaded = Loaded::default();
         if let Some(meta) = inner.metas.get(&doc) {
-            loaded.put_meta(doc, meta);
+            loaded.put_meta(doc, meta)?;
         }
         for (key, bytes) in inner.records.get(&doc).into_iter().flatten() {
-            loaded.push(*key, bytes);
+            loaded.push(*key, bytes)?;
         }
         Ok(loaded)
     }
@@ -84,7 +84,8 @@ impl Store for MemoryStore {
             return Ok(Vec::new());
         }
         let bytes = records.iter().map(|record| record.len() as u64).sum();
-        self.write(bytes, |inner| records.into_iter().map(|r| inner.insert(doc, r)).collect()).await
+        self.write(bytes, |inner| Ok(records.into_iter().map(|r| inner.insert(doc, r)).collect()))
+            .await
     }
 
     async fn replace(
@@ -98,10 +99,10 @@ impl Store for MemoryStore {
         self.write(record.len() as u64, |inner| {
             let stored = inner.records.get(&doc);
             if !keys.iter().all(|key| stored.is_some_and(|records| records.contains_key(key))) {
-                return None;
+                return Ok(None);
             }
-            inner.remove(doc, &keys);
-            Some(inner.insert(doc, record))
+            inner.remove(doc, &keys)?;
+            Ok(Some(inner.insert(doc, record)))
         })
         .await
     }
@@ -123,13 +124,15 @@ impl Store for MemoryStore {
 
     async fn meta(&self, doc: DocId) -> Result<Option<DocumentMeta>, StoreError> {
         let inner = self.open()?;
-        Ok(inner.metas.get(&doc).and_then(|meta| decode_meta(doc, meta).ok()))
+        inner.metas.get(&doc).map_or(Ok(None), |meta| known_meta(doc, meta))
     }
 
     async fn put_meta(&self, meta: &DocumentMeta) -> Result<(), StoreError> {
         let (doc, record) = (meta.doc, record::encode_meta(meta)?);
         self.write(record.len() as u64, |inner| {
+            inner.metas.get(&doc).map_or(Ok(()), leave_newer)?;
             inner.metas.insert(doc, record);
+            Ok(())
         })
         .await
     }
@@ -138,6 +141,7 @@ impl Store for MemoryStore {
         self.write(0, |inner| {
             inner.records.remove(&doc);
             inner.metas.remove(&doc);
+            Ok(())
         })
         .await
     }
@@ -165,9 +169,11 @@ impl Inner {
         written
     }
 
-    fn remove(&mut self, doc: DocId, keys: &[RecordKey]) {
+    fn remove(&mut self, doc: DocId, keys: &[RecordKey]) -> Result<(), StoreError> {
         if let Some(records) = self.records.get_mut(&doc) {
+            keys.iter().filter_map(|key| records.get(key)).try_for_each(leave_newer)?;
             records.retain(|key, _| !keys.contains(key));
         }
+        Ok(())
     }
 }

@@ -26,6 +26,8 @@ pub struct DocumentMeta {
     /// Which client ids belong to which device; what the bytes mean is the owner's affair. At most
     /// [`MAX_DEVICES`] bytes.
     pub devices: Bytes,
+    /// What a later version of this software has appended. It is written back as it was read.
+    pub later: Bytes,
 }
 
 impl DocumentMeta {
@@ -36,8 +38,7 @@ impl DocumentMeta {
         now.saturating_sub(self.opened) >= granularity
     }
 
-    /// Fields in the order of the struct. A later version appends fields, which this one leaves
-    /// alone.
+    /// Fields in the order of the struct. A later version appends fields, which this one hands on.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, RecordError> {
         let texts = [(&self.name, MAX_NAME), (&self.room, MAX_NAME), (&self.kind, MAX_KIND)];
         let mut out = self.doc.0.to_vec();
@@ -49,6 +50,7 @@ impl DocumentMeta {
         put_uvarint(&mut out, self.opened);
         within(self.devices.len(), MAX_DEVICES)?;
         put_bytes(&mut out, &self.devices);
+        out.extend_from_slice(&self.later);
         Ok(out)
     }
 
@@ -62,6 +64,7 @@ impl DocumentMeta {
             created: reader.uvarint()?,
             opened: reader.uvarint()?,
             devices: reader.bytes(MAX_DEVICES)?,
+            later: reader.rest(),
         })
     }
 }

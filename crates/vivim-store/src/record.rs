@@ -10,6 +10,9 @@
 //!
 //! Decoding believes nothing: any bytes give a record or a [`RecordError`], and nothing is reserved
 //! on the word of a length.
+//!
+//! All versions have this header. So a record of a version or kind that isn't known here is told from
+//! a damaged one by its checksum: it is [`RecordError::Newer`], and is left as it is.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -60,6 +63,14 @@ pub enum RecordError {
     /// The record is in the place of one of another kind.
     #[error("it is a record of another kind than belongs there")]
     Misplaced,
+    /// It is intact, and was written by a newer version of this software.
+    #[error("it was written by a newer version of this software (version {version}, kind {kind})")]
+    Newer {
+        /// The version of its format.
+        version: u8,
+        /// Its kind.
+        kind: u8,
+    },
     /// The payload isn't what its kind says, in spite of the right checksum.
     #[error("the payload can't be read: {0}")]
     Payload(#[from] WireError),
@@ -74,12 +85,6 @@ pub enum RecordError {
     /// There are fewer bytes than a header has.
     #[error("{0} bytes are less than a record's header")]
     Truncated(usize),
-    /// A kind that this version doesn't know.
-    #[error("the kind {0} is not known")]
-    UnknownKind(u8),
-    /// A version that this code doesn't read.
-    #[error("the version {0} is not known")]
-    UnknownVersion(u8),
 }
 
 /// The record of a whole state.
@@ -133,8 +138,19 @@ pub fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
             Ok(Record::Updates(updates))
         }
         KIND_META => Ok(Record::Meta(DocumentMeta::decode(payload)?)),
-        other => Err(RecordError::UnknownKind(other)),
+        kind => Err(RecordError::Newer { version: VERSION, kind }),
     }
+}
+
+/// Whether a record was written by a newer version of this software: it must stay as it is then.
+pub(crate) fn is_newer(bytes: &Bytes) -> bool {
+    // The checksum is for those that seem to be newer only.
+    !is_known(bytes) && matches!(decode(bytes), Err(RecordError::Newer { .. }))
+}
+
+/// Whether a record that begins like this is of a version and a kind that are known here.
+pub(crate) fn is_known(head: &[u8]) -> bool {
+    matches!(head, [VERSION, KIND_SNAPSHOT | KIND_UPDATES | KIND_META, ..])
 }
 
 /// The kind and the payload, if length and checksum are right.
@@ -143,19 +159,20 @@ fn checked(bytes: &Bytes) -> Result<(u8, Bytes), RecordError> {
         return Err(RecordError::Truncated(bytes.len()));
     };
     let [version, kind, l0, l1, l2, l3, checksum @ ..] = *header;
-    if version != VERSION {
-        return Err(RecordError::UnknownVersion(version));
-    }
     let expected = u32::from_le_bytes([l0, l1, l2, l3]);
     if expected as usize != payload.len() {
         let (expected, found) = (expected.into(), payload.len() as u64);
         return Err(RecordError::Length { expected, found });
     }
-    if payload.len() > MAX_PAYLOAD {
+    // A newer version may allow for more.
+    if version == VERSION && payload.len() > MAX_PAYLOAD {
         return Err(RecordError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD });
     }
     if checksum != sum(&header[..CHECKSUM_AT], payload) {
         return Err(RecordError::Checksum);
+    }
+    if version != VERSION {
+        return Err(RecordError::Newer { version, kind });
     }
     Ok((kind, bytes.slice(HEADER..)))
 }

@@ -16,7 +16,8 @@ fn meta() -> impl Strategy<Value = DocumentMeta> {
     (any::<[u8; 32]>(), ".{0,20}", ".{0,20}", ".{0,9}", 0..1u64 << 60, 0..1u64 << 60, bytes())
         .prop_map(|(doc, name, room, kind, created, opened, devices)| {
             let doc = DocId(doc);
-            DocumentMeta { doc, name, room, kind, created, opened, devices }
+            let later = Bytes::new();
+            DocumentMeta { doc, name, room, kind, created, opened, devices, later }
         })
 }
 
@@ -62,7 +63,7 @@ proptest! {
                 prop_assert!(updates.is_empty() || encode_updates(&updates).unwrap() == [sealed]);
             }
             Ok(_) => {}
-            Err(RecordError::UnknownKind(found)) => prop_assert_eq!(found, kind),
+            Err(RecordError::Newer { version: VERSION, kind: found }) => prop_assert_eq!(found, kind),
             Err(RecordError::Payload(_)) => {}
             Err(other) => prop_assert!(false, "{other}"),
         }
@@ -102,12 +103,28 @@ fn each_fault_has_its_own_error() {
         decode(&bytes.into()).unwrap_err()
     };
     assert_eq!(decode(&Bytes::new()), Err(RecordError::Truncated(0)));
-    assert_eq!(with(0, 9), RecordError::UnknownVersion(9));
+    assert_eq!(with(0, 9), RecordError::Checksum);
     assert_eq!(with(1, 2), RecordError::Checksum);
     assert_eq!(with(2, 8), RecordError::Length { expected: 8, found: 7 });
     assert_eq!(with(5, 0xff), RecordError::Length { expected: 0xff00_0007, found: 7 });
     assert_eq!(with(14, b'A'), RecordError::Checksum);
-    assert_eq!(decode(&encode(9, b"").unwrap()), Err(RecordError::UnknownKind(9)));
+}
+
+#[test]
+fn an_intact_record_of_a_newer_version_is_told_from_a_damaged_one() {
+    let newer = Bytes::from(crate::contract::newer_record(b"something new"));
+    assert_eq!(decode(&newer), Err(RecordError::Newer { version: 2, kind: KIND_UPDATES }));
+    assert!(is_newer(&newer));
+    let kind = encode(9, b"").unwrap();
+    assert_eq!(decode(&kind), Err(RecordError::Newer { version: VERSION, kind: 9 }));
+    assert!(is_newer(&kind));
+    for at in 0..newer.len() {
+        let mut damaged = newer.to_vec();
+        damaged[at] ^= 0x40;
+        assert!(!is_newer(&damaged.into()), "byte {at}");
+    }
+    assert!(!is_newer(&encode_snapshot(b"a state").unwrap()));
+    assert!(!is_newer(&Bytes::new()));
 }
 
 #[test]
@@ -137,6 +154,7 @@ fn what_is_too_large_is_not_encoded() {
         created: 0,
         opened: 0,
         devices: Bytes::new(),
+        later: Bytes::new(),
     };
     assert!(matches!(encode_meta(&meta), Err(RecordError::TooLarge { limit: MAX_NAME, .. })));
     meta.name.clear();
@@ -145,18 +163,12 @@ fn what_is_too_large_is_not_encoded() {
 }
 
 #[test]
-fn fields_that_a_later_version_appends_to_the_meta_are_left_alone() {
-    let meta = DocumentMeta {
-        doc: DocId([1; 32]),
-        name: "n".into(),
-        room: "r".into(),
-        kind: "k".into(),
-        created: 1,
-        opened: 2,
-        devices: Bytes::from_static(b"d"),
-    };
+fn fields_that_a_later_version_appends_to_the_meta_are_handed_on() {
+    let mut meta = crate::contract::meta(DocId([1; 32]), "n");
     let mut payload = meta.encode().unwrap();
     payload.extend_from_slice(b"something new");
     let sealed = encode(KIND_META, &payload).unwrap();
-    assert_eq!(decode(&sealed), Ok(Record::Meta(meta)));
+    meta.later = Bytes::from_static(b"something new");
+    assert_eq!(decode(&sealed), Ok(Record::Meta(meta.clone())));
+    assert_eq!(encode_meta(&meta), Ok(sealed));
 }

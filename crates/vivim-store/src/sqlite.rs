@@ -17,7 +17,9 @@ use crate::error::StoreError;
 use crate::limits::{MAX_QUARANTINE, MAX_QUARANTINED_BYTES, SQLITE_BUSY_TIMEOUT, SQLITE_WAL_BYTES};
 use crate::meta::DocumentMeta;
 use crate::record;
-use crate::store::{Damage, Listing, Loaded, RecordKey, Store, Usage, Written, decode_meta};
+use crate::store::{
+    Damage, Listing, Loaded, RecordKey, Store, Usage, Written, known_meta, leave_newer,
+};
 
 /// Documents in an SQLite file, in WAL mode with `synchronous=FULL`: what was acknowledged is on the
 /// disk. Any number of processes may use one file; they wait for each other.
@@ -82,7 +84,7 @@ impl Store for SqliteStore {
             .await
             .map_err(failure)?;
         if let Some(meta) = meta {
-            loaded.put_meta(doc, &meta.into());
+            loaded.put_meta(doc, &meta.into())?;
         }
         let rows: Result<Vec<(i64, Vec<u8>)>, _> = sqlx::query_as(SELECT_RECORDS)
             .bind(id(&doc))
@@ -94,7 +96,7 @@ impl Store for SqliteStore {
         match rows {
             Ok(rows) => {
                 for (key, record) in rows {
-                    loaded.push(RecordKey(key.cast_unsigned()), &record.into());
+                    loaded.push(RecordKey(key.cast_unsigned()), &record.into())?;
                 }
             }
             Err(StoreError::Damaged { .. }) => {
@@ -189,13 +191,19 @@ impl Store for SqliteStore {
             .fetch_optional(&mut *take(&self.reader).await?)
             .await
             .map_err(failure)?;
-        Ok(record.and_then(|record| decode_meta(doc, &record.into()).ok()))
+        record.map_or(Ok(None), |record| known_meta(doc, &record.into()))
     }
 
     async fn put_meta(&self, meta: &DocumentMeta) -> Result<(), StoreError> {
         let record = record::encode_meta(meta)?;
         let mut writer = take(&self.writer).await?;
         let mut transaction = begin(&mut writer).await?;
+        let old: Option<Vec<u8>> = sqlx::query_scalar(SELECT_META)
+            .bind(id(&meta.doc))
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failure)?;
+        old.map_or(Ok(()), |old| leave_newer(&old.into()))?;
         sqlx::query("INSERT OR REPLACE INTO documents (doc, record) VALUES (?, ?)")
             .bind(id(&meta.doc))
             .bind(record.as_ref())
@@ -251,6 +259,9 @@ impl Store for SqliteStore {
 const SELECT_META: &str = "SELECT CAST(record AS BLOB) FROM documents WHERE doc = ?";
 const SELECT_RECORDS: &str =
     "SELECT key, CAST(record AS BLOB) FROM records WHERE doc = ? ORDER BY key";
+const SELECT_RECORD: &str = "SELECT CAST(record AS BLOB) FROM records WHERE key = ? AND doc = ?";
+const SELECT_HEAD: &str =
+    "SELECT substr(CAST(record AS BLOB), 1, 2) FROM records WHERE key = ? AND doc = ?";
 const QUARANTINE: &str = "INSERT INTO quarantine (doc, key, record) \
     SELECT doc, key, substr(CAST(record AS BLOB), 1, ?) FROM records WHERE key = ? AND doc = ?";
 
@@ -267,14 +278,14 @@ async fn load_one_by_one(
         .map_err(failure)?;
     for number in keys {
         let key = RecordKey(number.cast_unsigned());
-        let record: Result<Option<Vec<u8>>, _> =
-            sqlx::query_scalar("SELECT CAST(record AS BLOB) FROM records WHERE key = ?")
-                .bind(number)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(failure);
+        let record: Result<Option<Vec<u8>>, _> = sqlx::query_scalar(SELECT_RECORD)
+            .bind(number)
+            .bind(id(&doc))
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failure);
         match record {
-            Ok(Some(record)) => loaded.push(key, &record.into()),
+            Ok(Some(record)) => loaded.push(key, &record.into())?,
             Ok(None) => {}
             Err(StoreError::Damaged { reason }) => {
                 loaded.push_damaged(Some(key), Damage::Unreadable(reason));
@@ -307,6 +318,7 @@ async fn remove(
 ) -> Result<usize, StoreError> {
     let mut removed = 0;
     for key in keys {
+        leave_newer_record(connection, doc, *key).await?;
         let done = sqlx::query("DELETE FROM records WHERE key = ? AND doc = ?")
             .bind(key.0.cast_signed())
             .bind(id(&doc))
@@ -316,6 +328,30 @@ async fn remove(
         removed += done.rows_affected() as usize;
     }
     Ok(removed)
+}
+
+/// Fails for a record of a newer version. What can't be read isn't known to be one.
+async fn leave_newer_record(
+    connection: &mut SqliteConnection,
+    doc: DocId,
+    RecordKey(key): RecordKey,
+) -> Result<(), StoreError> {
+    // The head first: almost all are known by it, and the rest of a large one takes a while to read.
+    for (query, is_whole) in [(SELECT_HEAD, false), (SELECT_RECORD, true)] {
+        let bytes: Result<Option<Vec<u8>>, _> = sqlx::query_scalar(query)
+            .bind(key.cast_signed())
+            .bind(id(&doc))
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failure);
+        match bytes {
+            Ok(Some(bytes)) if is_whole => return leave_newer(&bytes.into()),
+            Ok(Some(head)) if !record::is_known(&head) => {}
+            Ok(_) | Err(StoreError::Damaged { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn id(doc: &DocId) -> &[u8] {

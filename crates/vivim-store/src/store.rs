@@ -18,9 +18,16 @@ use crate::record::{self, Record, RecordError};
 /// clone: `async move { store.append(doc, &updates).await }`.
 ///
 /// Dropping a future before it resolves leaves open whether it was done, never half of it.
+///
+/// What a newer version of this software has written ([`RecordError::Newer`]) is neither read nor
+/// changed: what would read it or put something in its place fails with
+/// [`StoreError::NewerVersion`]. Only [`delete`](Self::delete) removes it.
 pub trait Store: Clone + MaybeSend + MaybeSync + 'static {
     /// Everything that is stored of a document. A document that was never stored is an empty one,
     /// not an error. Writes nothing.
+    ///
+    /// A document with a record of a newer version isn't loaded in part: who edited it without what
+    /// is in there could contradict it.
     fn load(&self, doc: DocId) -> impl Future<Output = Result<Loaded, StoreError>> + MaybeSend;
 
     /// Adds updates, all or none of them. They are durable when this resolves. Give many at once:
@@ -159,6 +166,8 @@ pub struct Listing {
     pub documents: Vec<DocumentMeta>,
     /// Documents whose [`DocumentMeta`] is damaged; their content may be well.
     pub damaged: Vec<DocId>,
+    /// Documents whose [`DocumentMeta`] was written by a newer version of this software.
+    pub newer: Vec<DocId>,
 }
 
 /// What a document costs.
@@ -172,7 +181,7 @@ pub struct Usage {
 
 impl Loaded {
     /// Adds a record as it came out of the database.
-    pub(crate) fn push(&mut self, key: RecordKey, bytes: &Bytes) {
+    pub(crate) fn push(&mut self, key: RecordKey, bytes: &Bytes) -> Result<(), StoreError> {
         let content = match record::decode(bytes) {
             Ok(Record::Snapshot(snapshot)) => Ok(Content::Snapshot(snapshot)),
             Ok(Record::Updates(updates)) => Ok(Content::Updates(updates)),
@@ -183,16 +192,20 @@ impl Loaded {
             Ok(content) => {
                 self.records.push(StoredRecord { key, bytes: bytes.len() as u64, content });
             }
+            Err(RecordError::Newer { .. }) => return Err(StoreError::NewerVersion),
             Err(error) => self.push_damaged(Some(key), error.into()),
         }
+        Ok(())
     }
 
     /// Adds the meta record as it came out of the database.
-    pub(crate) fn put_meta(&mut self, doc: DocId, bytes: &Bytes) {
+    pub(crate) fn put_meta(&mut self, doc: DocId, bytes: &Bytes) -> Result<(), StoreError> {
         match decode_meta(doc, bytes) {
             Ok(meta) => self.meta = Some(meta),
+            Err(RecordError::Newer { .. }) => return Err(StoreError::NewerVersion),
             Err(error) => self.push_damaged(None, error.into()),
         }
+        Ok(())
     }
 
     pub(crate) fn push_damaged(&mut self, key: Option<RecordKey>, damage: Damage) {
@@ -223,13 +236,28 @@ impl Listing {
     pub(crate) fn push(&mut self, doc: DocId, bytes: &Bytes) {
         match decode_meta(doc, bytes) {
             Ok(meta) => self.documents.push(meta),
+            Err(RecordError::Newer { .. }) => self.newer.push(doc),
             Err(_) => self.damaged.push(doc),
         }
     }
 }
 
+/// The meta of this document if it can be read.
+pub(crate) fn known_meta(doc: DocId, bytes: &Bytes) -> Result<Option<DocumentMeta>, StoreError> {
+    match decode_meta(doc, bytes) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(RecordError::Newer { .. }) => Err(StoreError::NewerVersion),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Before a record is taken away, or another put in its place.
+pub(crate) fn leave_newer(bytes: &Bytes) -> Result<(), StoreError> {
+    if record::is_newer(bytes) { Err(StoreError::NewerVersion) } else { Ok(()) }
+}
+
 /// The meta of this document, and not of another.
-pub(crate) fn decode_meta(doc: DocId, bytes: &Bytes) -> Result<DocumentMeta, RecordError> {
+fn decode_meta(doc: DocId, bytes: &Bytes) -> Result<DocumentMeta, RecordError> {
     match record::decode(bytes)? {
         Record::Meta(meta) if meta.doc == doc => Ok(meta),
         _ => Err(RecordError::Misplaced),

@@ -111,3 +111,18 @@ fn a_damaged_record_costs_itself_and_is_named() {
         assert_eq!((texts(&loaded), loaded.damaged), (vec!["b".to_owned()], Vec::new()));
     });
 }
+
+#[test]
+fn what_a_newer_version_has_written_is_refused_and_stays() {
+    let store = MemoryStore::new();
+    block_on(async {
+        let newer = store.append(DOC, &updates(["a"])).await.unwrap()[0].key;
+        let known = store.append(DOC, &updates(["b"])).await.unwrap()[0].key;
+        assert!(store.corrupt(DOC, newer, |bytes| *bytes = contract::newer_record(b"new")));
+        contract::newer_records_stay(&store, newer, known).await;
+        let store = MemoryStore::new();
+        store.put_meta(&meta(DOC, "a")).await.unwrap();
+        assert!(store.corrupt_meta(DOC, |bytes| *bytes = contract::newer_record(b"new")));
+        contract::a_newer_meta_stays(&store).await;
+    });
+}

@@ -215,6 +215,33 @@ async fn a_file_of_a_newer_version_is_not_touched() {
 }
 
 #[tokio::test]
+async fn what_a_newer_version_has_written_is_refused_and_stays() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let newer = store.append(DOC, &updates(["a"])).await.unwrap()[0].key;
+    let known = store.append(DOC, &updates(["b"])).await.unwrap()[0].key;
+    let record = contract::newer_record(b"something new");
+    let mut raw = sql(&folder).await;
+    let planted = sqlx::query("UPDATE records SET record = ? WHERE key = ?");
+    planted.bind(&record).bind(newer.0.cast_signed()).execute(&mut raw).await.unwrap();
+    contract::newer_records_stay(&store, newer, known).await;
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT record FROM records WHERE key = ?")
+        .bind(newer.0.cast_signed())
+        .fetch_one(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(kept, record);
+    let set_aside: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM quarantine").fetch_one(&mut raw).await.unwrap();
+    assert_eq!(set_aside, 0);
+    store.delete(DOC).await.unwrap();
+    store.put_meta(&meta(DOC, "a")).await.unwrap();
+    let planted = sqlx::query("UPDATE documents SET record = ?").bind(&record);
+    planted.execute(&mut raw).await.unwrap();
+    contract::a_newer_meta_stays(&store).await;
+}
+
+#[tokio::test]
 async fn writers_in_one_process_wait_for_each_other() {
     let folder = folder();
     let store = open(&folder).await;

@@ -14,7 +14,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::connection::Transaction;
 use super::js::{self, Database, KeyRange, ObjectStore, Request, Row};
 use crate::error::StoreError;
-use crate::store::{RecordKey, Written};
+use crate::record::is_known;
+use crate::store::{RecordKey, Written, leave_newer};
 
 pub(super) const DOCUMENTS: &str = "documents";
 pub(super) const RECORDS: &str = "records";
@@ -158,6 +159,14 @@ impl Row {
     pub(super) fn bytes(&self) -> Bytes {
         let bytes = self.b();
         bytes.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default().into()
+    }
+
+    /// Before the record is taken away, or another put in its place.
+    pub(super) fn leave_newer(&self) -> Result<(), StoreError> {
+        let bytes = self.b();
+        // The head first: almost all are known by it.
+        let head = bytes.dyn_ref::<Uint8Array>().map(|bytes| bytes.subarray(0, 2).to_vec());
+        if head.is_some_and(|head| is_known(&head)) { Ok(()) } else { leave_newer(&self.bytes()) }
     }
 
     /// Bytes of the record.
