@@ -16,7 +16,7 @@ use futures::StreamExt;
 use tokio::sync::broadcast;
 use vivim_doc::{ApplyError, ClientId};
 use vivim_node::{CommandError, DocId, Event, EventStream, Node, PeerId, RoomError, RoomId};
-use vivim_proto::clock::VectorClock;
+use vivim_proto::{clock::VectorClock, id::check_name};
 use vivim_store::{DocumentMeta, SqliteStore, Store, StoreError};
 
 pub use self::document::{Document, Who};
@@ -130,8 +130,10 @@ impl CrdtSyncService {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::TooMany`], [`ServiceError::Random`].
+    /// [`ServiceError::Room`] for a name that no room can have; [`ServiceError::TooMany`],
+    /// [`ServiceError::Random`].
     pub async fn open_document(&self, name: &str, kind: &str) -> Result<Document, ServiceError> {
+        check_name(name).map_err(RoomError::from)?;
         let doc = DocId::derive(name, DEFAULT);
         let document = {
             let mut documents = self.documents();

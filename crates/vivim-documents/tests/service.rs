@@ -13,7 +13,8 @@ use vivim_documents::{
     SyncState,
     native::{CrdtSyncService, Document, ServiceError},
 };
-use vivim_node::{Config, Multiaddr, Node, PeerId};
+use vivim_node::{Config, Multiaddr, Node, PeerId, RoomError};
+use vivim_proto::limits::MAX_NAME;
 use vivim_relay::Relay;
 use vivim_store::{
     Content, SqliteStore, Store, StoreError, contract,
@@ -187,6 +188,26 @@ async fn a_document_goes_into_a_file_and_comes_back_from_it() {
     let copy = ann.service.open_document("copy", "").await.unwrap();
     ann.service.merge_document(&again, &copy).unwrap();
     assert_eq!(text(&copy), "dear reader");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_name_is_kept_and_a_longer_one_is_refused_before_anything_is() {
+    let place = place().await;
+    let file = place.data.path().join("ann.sqlite");
+    let ann = start(Some(&place.address), &file, "ann").await;
+    let longest = "x".repeat(MAX_NAME);
+    let document = ann.service.create_document(&longest).await.unwrap();
+    write(&document, "kept");
+    document.flush().await.unwrap();
+    let refused = ann.service.open_document(&format!("{longest}x"), "").await;
+    let len = MAX_NAME + 1;
+    assert!(
+        matches!(refused, Err(ServiceError::Room(RoomError::InvalidName(e))) if e.len == len),
+        "{refused:?}"
+    );
+    ann.service.destroy().await.unwrap();
+    let listed = ann.service.list_documents().await.unwrap();
+    assert_eq!(listed.into_iter().map(|meta| meta.room).collect::<Vec<_>>(), [longest]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

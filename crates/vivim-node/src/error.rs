@@ -1,6 +1,7 @@
 //! One error per operation; each variant says what to do.
 
 use libp2p::PeerId;
+use vivim_proto::id::InvalidName;
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +143,6 @@ pub enum RoomError {
     #[error("this document is open already on this node; use the one you have")]
     AlreadyOpen,
     /// Room names have bounds.
-    #[error("a room or document name must have 1 to {0} bytes")]
-    InvalidName(usize),
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
 }

@@ -40,5 +40,5 @@ pub use event::{
 pub use handle::{AppStream, EventStream, IncomingStreams, Node};
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, identity};
-pub use vivim_proto::id::{DocId, RoomId};
+pub use vivim_proto::id::{DocId, InvalidName, RoomId};
 pub use vivim_proto::sync::{ReplicaOp, ReplicaResult};

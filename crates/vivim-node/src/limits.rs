@@ -20,8 +20,8 @@ pub const INCOMING_STREAMS: usize = 32;
 pub const MAX_ROOMS: usize = 1_024;
 /// Open documents of one room on one node.
 pub const MAX_DOCUMENTS_PER_ROOM: usize = 512;
-/// Bytes of a room's or a document's name.
-pub const MAX_NAME: usize = 512;
+/// Bytes of a topic's name: subscribers send it to each other.
+pub const MAX_TOPIC: usize = 512;
 /// Bytes of one gossip message.
 pub const MAX_GOSSIP_MESSAGE: usize = 64 * 1024;
 /// Bytes of one DHT value.

@@ -13,9 +13,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{Peer, replica, replica::Replicas};
 use vivim_node::{
-    Config, DocId, DocumentEvent, Event, Multiaddr, PeerId, RelayState, RoomError, RoomEvent,
-    Status,
+    Config, DocId, DocumentEvent, Event, InvalidName, Multiaddr, PeerId, RelayState, RoomError,
+    RoomEvent, Status,
 };
+use vivim_proto::limits::MAX_NAME;
 use vivim_relay::Relay;
 
 struct Place {
@@ -162,7 +163,16 @@ async fn documents_of_different_rooms_and_names_do_not_mix() {
         a.node.open_document(room, "wine".to_owned()).await,
         Err(RoomError::AlreadyOpen)
     ));
-    assert!(matches!(a.node.join_room(String::new()).await, Err(RoomError::InvalidName(_))));
+    assert_eq!(
+        a.node.join_room(String::new()).await,
+        Err(RoomError::InvalidName(InvalidName { len: 0 }))
+    );
+    let (longest, len) = ("x".repeat(MAX_NAME), MAX_NAME + 1);
+    let longer = RoomError::InvalidName(InvalidName { len });
+    let long = a.node.join_room(longest.clone()).await.unwrap();
+    a.node.open_document(long, longest).await.unwrap();
+    assert_eq!(a.node.open_document(long, "x".repeat(len)).await, Err(longer.clone()));
+    assert_eq!(a.node.join_room("x".repeat(len)).await, Err(longer));
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::limits::MAX_NAME;
+
 /// Who meets: the key of a room in the directory, and its gossip topic.
 ///
 /// It is a hash of the room's name, so that the relay doesn't learn the name. A name that can be
@@ -96,6 +98,20 @@ impl fmt::Display for DocId {
     }
 }
 
+/// No room and no document can have this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a room or a document must have 1 to {MAX_NAME} bytes, not {len}")]
+pub struct InvalidName {
+    /// Its bytes.
+    pub len: usize,
+}
+
+/// Whether a room or a document can have this name.
+pub fn check_name(name: &str) -> Result<(), InvalidName> {
+    let len = name.len();
+    if (1..=MAX_NAME).contains(&len) { Ok(()) } else { Err(InvalidName { len }) }
+}
+
 /// Where peers subscribed to a plain publish/subscribe topic find each other:
 /// `SHA-256("vivim-topic-1" ‖ topic)`.
 pub fn topic_room(topic: &str) -> RoomId {
@@ -152,6 +168,15 @@ mod tests {
     #[test]
     fn a_boundary_between_room_and_document_cannot_be_moved() {
         assert_ne!(DocId::derive("ab", "c"), DocId::derive("a", "bc"));
+    }
+
+    #[test]
+    fn a_name_has_at_least_one_byte_and_at_most_the_limit() {
+        let longest = "é".repeat(MAX_NAME / 2);
+        assert_eq!(check_name("x"), Ok(()));
+        assert_eq!(check_name(&longest), Ok(()));
+        assert_eq!(check_name(""), Err(InvalidName { len: 0 }));
+        assert_eq!(check_name(&(longest + "x")), Err(InvalidName { len: MAX_NAME + 1 }));
     }
 
     #[test]

@@ -5,6 +5,12 @@
 
 use std::time::Duration;
 
+// Names ------------------------------------------------------------------------------------------
+
+/// Bytes of the name of a room or of a document. Names don't travel, their hashes do; they are kept
+/// with each document. As much as a shared type's name may have.
+pub const MAX_NAME: usize = 4 * 1024;
+
 // Room directory ---------------------------------------------------------------------------------
 
 /// Bytes of one room directory message, without its length prefix: 64 peers of 128 bytes fit.

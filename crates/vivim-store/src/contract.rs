@@ -164,7 +164,7 @@ pub async fn newer_records_stay(store: &impl Store, newer: RecordKey, known: Rec
     let _ = store.replace(OTHER, &[newer], b"x").await;
     assert_eq!(store.usage(DOC).await.unwrap(), before);
     // What has nothing to do with it goes on.
-    let written = store.replace(DOC, &[known], b"known").await.unwrap();
+    let written = store.replace(DOC, &[known], b"known").await.unwrap().unwrap();
     assert_eq!(store.usage(DOC).await.unwrap().records, before.records);
     assert!(written.key > newer);
 }

@@ -15,9 +15,6 @@ pub const MAX_UPDATES_PER_RECORD: usize = 4_096;
 /// doesn't cost much. One larger update has a record to itself.
 pub const GROUP_BYTES: usize = 256 * 1024;
 
-/// Bytes of the name of a document or of a room; as much as a shared type's name may have.
-pub const MAX_NAME: usize = 4 * 1024;
-
 /// Bytes of the kind of a document.
 pub const MAX_KIND: usize = 256;
 

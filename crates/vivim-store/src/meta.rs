@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use vivim_proto::id::DocId;
+use vivim_proto::limits::MAX_NAME;
 use vivim_proto::wire::{Reader, WireError, put_bytes, put_uvarint};
 
-use crate::limits::{MAX_DEVICES, MAX_KIND, MAX_NAME};
+use crate::limits::{MAX_DEVICES, MAX_KIND};
 use crate::record::RecordError;
 
 /// What is known about a document besides its content. Times are the caller's: milliseconds since

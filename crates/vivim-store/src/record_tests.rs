@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use vivim_proto::id::DocId;
+use vivim_proto::limits::MAX_NAME;
 use vivim_proto::wire::WireError;
 
 use super::*;
-use crate::limits::{MAX_DEVICES, MAX_NAME};
+use crate::limits::MAX_DEVICES;
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)

@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use futures::FutureExt;
 use js_sys::Promise;
-use vivim_node::{DocId, RoomId};
+use vivim_node::{DocId, RoomError, RoomId};
+use vivim_proto::id::check_name;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     document::RawDocument,
+    failure::Failure,
     js::promise,
     node::{Core, done},
     records,
@@ -76,8 +78,11 @@ impl RawRoom {
     ///
     /// # Errors
     ///
-    /// Throws if there is no source of randomness.
+    /// Throws for a name that no room or document can have, and if there is no source of randomness.
     pub fn document(&self, name: String, kind: String, kept: bool) -> Result<RawDocument, JsValue> {
+        for name in [&self.name, &name] {
+            check_name(name).map_err(|error| Failure::from(RoomError::from(error)))?;
+        }
         let doc = DocId::derive(&self.name, &name);
         Ok(RawDocument::new(&self.core, doc, self.name.clone(), name, kind, kept)?)
     }

@@ -10,7 +10,7 @@ use libp2p::{
 };
 use vivim_proto::{
     SortedMap, SortedSet,
-    id::{DocId, RoomId, topic_room},
+    id::{DocId, RoomId, check_name, topic_room},
     room::{
         Input, Output, Room as Policy, Route,
         gossip::{GossipKind, GossipMessage},
@@ -70,18 +70,11 @@ impl Rooms {
     }
 }
 
-fn valid_name(name: &str) -> Result<(), RoomError> {
-    match name.len() {
-        1..=limits::MAX_NAME => Ok(()),
-        _ => Err(RoomError::InvalidName(limits::MAX_NAME)),
-    }
-}
-
 impl Actor {
     // Joining and leaving ----------------------------------------------------------------------
 
     pub(super) fn join_room(&mut self, name: &str) -> Result<RoomId, RoomError> {
-        valid_name(name)?;
+        check_name(name)?;
         let id = RoomId::from_name(name);
         if self.rooms.map.contains_key(&id) {
             return Ok(id);
@@ -156,7 +149,7 @@ impl Actor {
     // Documents ----------------------------------------------------------------------------------
 
     pub(super) fn open_document(&mut self, room: RoomId, name: &str) -> Result<DocId, RoomError> {
-        valid_name(name)?;
+        check_name(name)?;
         let Some(entry) = self.rooms.map.get_mut(&room) else { return Err(RoomError::NotJoined) };
         let Some(room_name) = &entry.name else { return Err(RoomError::NotJoined) };
         let doc = DocId::derive(room_name, name);

@@ -23,8 +23,8 @@ pub(super) fn full_name(topic: &str) -> String {
 
 impl Actor {
     pub(super) fn subscribe(&mut self, name: String) -> Result<(), TopicError> {
-        if name.len() > limits::MAX_NAME {
-            return Err(too_large("a topic's name", name.len(), limits::MAX_NAME));
+        if name.len() > limits::MAX_TOPIC {
+            return Err(too_large("a topic's name", name.len(), limits::MAX_TOPIC));
         }
         let full = full_name(&name);
         let topic = IdentTopic::new(&full);
