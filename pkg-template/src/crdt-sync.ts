@@ -144,6 +144,7 @@ export class CRDTSyncService {
           if (event.peerId === peerId) settle(resolve)
         }),
         entry.document.on('closed', () => settle(() => reject(new VivimError('CLOSED', 'the document was closed')))),
+        this.node.on('stopped', () => settle(() => reject(new VivimError('STOPPED', 'the node was stopped')))),
       ]
       const timer = setTimeout(() => settle(() => reject(new VivimError('TIMEOUT',
         'this peer did not exchange the document in time'))), SYNC_TIMEOUT_MS)

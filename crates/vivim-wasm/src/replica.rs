@@ -9,7 +9,10 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use futures::channel::oneshot;
+use futures::{
+    channel::oneshot,
+    future::{AbortHandle, abortable},
+};
 use futures_timer::Delay;
 use js_sys::Function;
 use vivim_doc::{Doc, EditError, Typing};
@@ -61,8 +64,8 @@ pub(crate) struct Replica {
     is_telling: Cell<bool>,
     /// Who waits for what to be durable.
     flushes: RefCell<Vec<Flush>>,
-    /// When the timer that is set rings.
-    alarm: Cell<Option<Timestamp>>,
+    /// The timer that is set, and when it rings.
+    alarm: RefCell<Option<(Timestamp, AbortHandle)>>,
     pub(crate) wants: Cell<Wants>,
     is_closed: Cell<bool>,
 }
@@ -79,7 +82,7 @@ impl Replica {
             news: RefCell::default(),
             is_telling: Cell::new(false),
             flushes: RefCell::default(),
-            alarm: Cell::new(None),
+            alarm: RefCell::default(),
             wants: Cell::default(),
             is_closed: Cell::new(false),
         });
@@ -299,22 +302,28 @@ impl Replica {
     // Time ------------------------------------------------------------------------------------------
 
     fn set_alarm(self: &Rc<Self>) {
-        let Some(at) = self.doc.borrow_mut().poll_timeout() else { return };
-        if self.alarm.get().is_some_and(|set| set <= at) {
-            return;
+        let due = self.doc.borrow_mut().poll_timeout();
+        let mut alarm = self.alarm.borrow_mut();
+        match (due, &*alarm) {
+            // When it rings, it is seen what is due then.
+            (Some(at), Some((set, _))) if *set <= at => return,
+            (None, None) => return,
+            _ => {}
         }
-        self.alarm.set(Some(at));
-        let wait = at - self.now();
+        // A timer that nobody needs would keep a process of Node.js from ending.
+        if let Some((_, old)) = alarm.take() {
+            old.abort();
+        }
+        let Some(at) = due else { return };
+        let (rings, handle) = abortable(Delay::new(at - self.now()));
+        *alarm = Some((at, handle));
         let this = Rc::downgrade(self);
         spawn_local(async move {
-            Delay::new(wait).await;
-            let Some(this) = this.upgrade() else { return };
-            // Unless an earlier one was set meanwhile.
-            if this.alarm.get() == Some(at) {
-                this.alarm.set(None);
-                this.with(OpenDocument::handle_timeout);
-                this.drive_and_tell();
-            }
+            let has_rung = rings.await.is_ok();
+            let Some(this) = this.upgrade().filter(|_| has_rung) else { return };
+            this.alarm.take();
+            this.with(OpenDocument::handle_timeout);
+            this.drive_and_tell();
         });
     }
 
@@ -336,6 +345,14 @@ impl Replica {
         for event in self.news.take() {
             // The facade catches what handlers throw.
             let _ = listener.call1(&JsValue::NULL, &event);
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if let Some((_, alarm)) = self.alarm.take() {
+            alarm.abort();
         }
     }
 }
