@@ -67,6 +67,9 @@ fn answer(session: &mut Session, outputs: Vec<Output>, now: Timestamp) {
         let result = match op {
             ReplicaOp::Apply { payload } if payload.len() % 2 == 0 => ReplicaResult::Stored,
             ReplicaOp::Apply { .. } | ReplicaOp::ApplyAwareness { .. } => ReplicaResult::Applied,
+            ReplicaOp::Diff { summary } if summary.len() % 3 == 0 => {
+                ReplicaResult::Part(vec![Bytes::from_static(b"one")])
+            }
             ReplicaOp::Diff { summary } if summary.len() % 2 == 0 => {
                 ReplicaResult::Pieces(vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")])
             }

@@ -302,7 +302,8 @@ impl Doc {
             return;
         }
         // Undo may bring back more at once than anybody takes.
-        let pieces = pieces::cut(&change, MAX_UPDATE).unwrap_or_default();
+        let pieces = pieces::cut(&change, MAX_UPDATE, pieces::Most::ALL);
+        let pieces = pieces.map(|cut| cut.pieces).unwrap_or_default();
         self.updates.extend(pieces.into_iter().map(|payload| DocUpdate { payload, origin }));
     }
 

@@ -30,6 +30,9 @@ const CLIENT_OVERHEAD: usize = 5 + 8 + 5;
 /// What an update takes beside its clients and its deletions, at most.
 const OVERHEAD: usize = 5 + 1;
 
+/// What a range of deletions takes, at most: a client of its own, and two numbers.
+const DELETION: usize = CLIENT_OVERHEAD + 10;
+
 /// What a block that is cut takes more, at most: an origin and a length.
 const CUT_OVERHEAD: usize = 8 + 5 + 5;
 
@@ -46,12 +49,46 @@ impl Doc {
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, SummaryError> {
         let diff = self.encode_state_as_update(state_vector)?;
-        Ok(cut(&diff, max_bytes)?)
+        Ok(cut(&diff, max_bytes, Most::ALL)?.pieces)
+    }
+
+    /// The first of the pieces, if they are more than `most`. Who has applied those has another state
+    /// vector, for which the next ones come.
+    pub(crate) fn encode_some_pieces(
+        &self,
+        state_vector: &[u8],
+        max_bytes: usize,
+        most: Most,
+    ) -> Result<Pieces, SummaryError> {
+        let diff = self.encode_state_as_update(Some(state_vector))?;
+        Ok(cut(&diff, max_bytes, most)?)
     }
 }
 
+/// How much of an update is cut into pieces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    pub(crate) bytes: usize,
+    pub(crate) pieces: usize,
+}
+
+impl Most {
+    pub(crate) const ALL: Self = Self { bytes: usize::MAX, pieces: usize::MAX };
+}
+
+/// An update in pieces.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    pub(crate) pieces: Vec<Bytes>,
+    /// If not, they are the first ones.
+    pub(crate) are_all: bool,
+}
+
 /// Cuts an update that the engine has written.
-pub(crate) fn cut(update: &[u8], max_bytes: usize) -> Result<Vec<Bytes>, Invalid> {
+///
+/// Deletions come when all blocks have. If they alone are more than `most`, they come all the same:
+/// no state vector would say which of them were there.
+pub(crate) fn cut(update: &[u8], max_bytes: usize, most: Most) -> Result<Pieces, Invalid> {
     let max_bytes = max_bytes.max(MIN_PIECE);
     let mut clients: Vec<u64> = Vec::new();
     let mut queues: Vec<std::vec::IntoIter<Block<'_>>> = Vec::new();
@@ -72,13 +109,12 @@ pub(crate) fn cut(update: &[u8], max_bytes: usize) -> Result<Vec<Bytes>, Invalid
     if !blocks.is_empty() {
         queues.push(blocks.into_iter());
     }
-    let mut cutter = Cutter { max_bytes, piece: Piece::default(), done: Vec::new() };
     if update.len() <= max_bytes {
-        if !clients.is_empty() || !deletions.is_empty() {
-            cutter.done.push(Bytes::copy_from_slice(update));
-        }
-        return Ok(cutter.done);
+        let is_none = clients.is_empty() && deletions.is_empty();
+        let whole = (!is_none).then(|| Bytes::copy_from_slice(update));
+        return Ok(Pieces { pieces: whole.into_iter().collect(), are_all: true });
     }
+    let mut cutter = Cutter::new(max_bytes, most);
     // What is not in the diff is there already.
     let mut there: HashMap<u64, u32> = HashMap::new();
     for (client, queue) in clients.iter().zip(&queues) {
@@ -114,14 +150,22 @@ pub(crate) fn cut(update: &[u8], max_bytes: usize) -> Result<Vec<Bytes>, Invalid
             cutter.add(&block)?;
         }
     }
-    cutter.add_deletions(deletions);
+    // With blocks before them they can wait for the next time; alone, they come as they are.
+    let has_blocks = !clients.is_empty();
+    if !cutter.is_full && (!has_blocks || cutter.takes(deletions.len() * DELETION)) {
+        cutter.add_deletions(deletions);
+    }
     Ok(cutter.finish())
 }
 
 struct Cutter {
     max_bytes: usize,
+    most: Most,
     piece: Piece,
     done: Vec<Bytes>,
+    done_bytes: usize,
+    /// A block didn't fit into what was asked for; none is taken after it.
+    is_full: bool,
 }
 
 /// An update that is being written.
@@ -141,13 +185,31 @@ struct OfClient {
 }
 
 impl Cutter {
+    fn new(max_bytes: usize, most: Most) -> Self {
+        let (piece, done) = (Piece::default(), Vec::new());
+        Self { max_bytes, most, piece, done, done_bytes: 0, is_full: false }
+    }
+
+    /// Whether there is room for so many bytes more. The first block always has.
+    fn takes(&mut self, bytes: usize) -> bool {
+        let is_first = self.done.is_empty() && self.piece.is_empty();
+        let all = self.done_bytes + self.piece.bytes + bytes + OVERHEAD + CLIENT_OVERHEAD;
+        // Into the piece that is being written, or into one more.
+        let fits = all <= self.most.bytes && self.done.len() + 2 <= self.most.pieces;
+        self.is_full |= !fits && !is_first;
+        !self.is_full
+    }
+
     fn add(&mut self, block: &Block<'_>) -> Result<(), Invalid> {
+        let whole = self.max_bytes.saturating_sub(OVERHEAD + CLIENT_OVERHEAD);
+        if self.is_full || (block.bytes.len() <= whole && !self.takes(block.bytes.len())) {
+            return Ok(());
+        }
         let room = self.piece.room(block.id.client, self.max_bytes);
         if block.bytes.len() <= room {
             self.piece.add(block.id, |out| out.extend_from_slice(block.bytes));
             return Ok(());
         }
-        let whole = self.max_bytes.saturating_sub(OVERHEAD + CLIENT_OVERHEAD);
         if block.bytes.len() <= whole {
             self.flush();
             self.piece.add(block.id, |out| out.extend_from_slice(block.bytes));
@@ -172,6 +234,9 @@ impl Cutter {
             let id = Id { clock: block.id.clock + from, ..block.id };
             let mut part = Vec::new();
             put_part(&mut part, block, from, to)?;
+            if !self.takes(part.len()) {
+                return Ok(());
+            }
             self.piece.add(id, |out| out.extend_from_slice(&part));
             from = to;
         }
@@ -180,24 +245,26 @@ impl Cutter {
 
     fn add_deletions(&mut self, deletions: Vec<(Id, u32)>) {
         for (from, len) in deletions {
-            if self.piece.room(from.client, self.max_bytes) < CLIENT_OVERHEAD + 10 {
+            if self.piece.room(from.client, self.max_bytes) < DELETION {
                 self.flush();
             }
             self.piece.deletions.push((from, len));
-            self.piece.bytes += CLIENT_OVERHEAD + 10;
+            self.piece.bytes += DELETION;
         }
     }
 
     fn flush(&mut self) {
         let piece = std::mem::take(&mut self.piece);
         if !piece.is_empty() {
-            self.done.push(piece.encode());
+            let piece = piece.encode();
+            self.done_bytes += piece.len();
+            self.done.push(piece);
         }
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
+    fn finish(mut self) -> Pieces {
         self.flush();
-        self.done
+        Pieces { pieces: self.done, are_all: !self.is_full }
     }
 }
 

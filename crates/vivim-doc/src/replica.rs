@@ -7,7 +7,11 @@ use vivim_proto::{
     time::Timestamp,
 };
 
-use crate::{Doc, doc::EMPTY_UPDATE};
+use crate::{
+    Doc,
+    doc::EMPTY_UPDATE,
+    pieces::{Most, Pieces},
+};
 
 impl Doc {
     /// Answers a request of a sync session. Payloads are judged here and nowhere before.
@@ -28,7 +32,7 @@ impl Doc {
                     Err(_) => ReplicaResult::Failed(ReplicaError::Malformed),
                 }
             }
-            ReplicaOp::Diff { summary } => match self.encode_pieces(Some(&summary), PIECE) {
+            ReplicaOp::Diff { summary } => match self.encode_some_pieces(&summary, PIECE, ANSWER) {
                 Ok(pieces) => answer(pieces),
                 Err(error) => ReplicaResult::Failed((&error).into()),
             },
@@ -41,11 +45,16 @@ impl Doc {
     }
 }
 
+/// How much waits in a session at a time.
+const ANSWER: Most = Most { bytes: MAX_ANSWER, pieces: MAX_PIECES };
+
 /// What is missing, as a session takes it.
-fn answer(pieces: Vec<Bytes>) -> ReplicaResult {
+fn answer(Pieces { mut pieces, are_all }: Pieces) -> ReplicaResult {
     let bytes: usize = pieces.iter().map(Bytes::len).sum();
     let fits = pieces.len() <= MAX_PIECES && bytes <= MAX_ANSWER;
-    let mut pieces = pieces;
+    if fits && !are_all {
+        return ReplicaResult::Part(pieces);
+    }
     match (pieces.len(), pieces.pop()) {
         (_, None) => ReplicaResult::Diff(Bytes::from_static(EMPTY_UPDATE)),
         _ if !fits => ReplicaResult::Failed(ReplicaError::TooLarge),

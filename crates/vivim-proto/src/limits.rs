@@ -67,7 +67,8 @@ pub const MAX_PAYLOAD: usize = MAX_MESSAGE - 8 * 1024;
 /// Bytes of one piece of an answer, by convention: a browser applies it in a few milliseconds.
 pub const PIECE: usize = 64 * 1024;
 
-/// Bytes of all pieces of one answer. They wait here until they are sent.
+/// Bytes of all pieces of one answer, or of one part of a larger one. They wait here until they are
+/// sent; the next part is found when the peer has applied them.
 pub const MAX_ANSWER: usize = MAX_MESSAGE;
 
 /// Pieces of one answer: four times what [`PIECE`] asks for, so that pieces may be of any size.

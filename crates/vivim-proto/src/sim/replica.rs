@@ -13,6 +13,8 @@ pub struct SetReplica {
     awareness: Bytes,
     /// Differences above so many bytes are given in pieces.
     piece: Option<usize>,
+    /// Of differences above so many bytes the first part is given.
+    part: Option<usize>,
 }
 
 impl SetReplica {
@@ -25,6 +27,11 @@ impl SetReplica {
     /// From now on, differences of more than `bytes` are given in pieces of about that size.
     pub fn set_piece(&mut self, bytes: usize) {
         self.piece = Some(bytes);
+    }
+
+    /// From now on, of differences of more than `bytes` in pieces a part of about that size is given.
+    pub fn set_part(&mut self, bytes: usize) {
+        self.part = Some(bytes);
     }
 
     /// The awareness that this replica gives out.
@@ -105,8 +112,14 @@ impl SetReplica {
     fn difference(&self, missing: impl Iterator<Item = (u64, u32)>) -> ReplicaResult {
         let Some(max) = self.piece else { return ReplicaResult::Diff(encode(missing)) };
         let mut pieces = vec![Vec::new()];
-        let mut len = 0;
+        let (mut len, mut all) = (0, 0);
+        let mut is_part = false;
         for (id, size) in missing {
+            all += size as usize;
+            if all > size as usize && self.part.is_some_and(|part| all > part) {
+                is_part = true;
+                break;
+            }
             if len > 0 && len + size as usize > max {
                 pieces.push(Vec::new());
                 len = 0;
@@ -117,7 +130,8 @@ impl SetReplica {
             }
         }
         let pieces = pieces.into_iter().map(|piece| encode(piece.into_iter()));
-        ReplicaResult::Pieces(pieces.collect())
+        let pieces = pieces.collect();
+        if is_part { ReplicaResult::Part(pieces) } else { ReplicaResult::Pieces(pieces) }
     }
 }
 

@@ -196,8 +196,8 @@ pub enum ReplicaOp {
         /// An awareness update of y-protocols.
         payload: Bytes,
     },
-    /// Say what is missing in a replica that has this summary. Answer [`ReplicaResult::Diff`] or,
-    /// for a large one, [`ReplicaResult::Pieces`].
+    /// Say what is missing in a replica that has this summary. Answer [`ReplicaResult::Diff`], for a
+    /// large one [`ReplicaResult::Pieces`], and if that would be too large [`ReplicaResult::Part`].
     Diff {
         /// The peer's summary (mode 0: state vector V1). Hostile until judged.
         summary: Bytes,
@@ -220,6 +220,11 @@ pub enum ReplicaResult {
     Diff(Bytes),
     /// It could not be done.
     Failed(ReplicaError),
+    /// The first of what is missing there, as [`Pieces`](Self::Pieces). When the peer has applied them
+    /// its summary is asked for anew, and what it still lacks then is asked for here.
+    ///
+    /// Whoever has applied a part must have another summary: the same part again would lead nowhere.
+    Part(Vec<Bytes>),
     /// What is missing there, as updates to be applied one after the other: at least one, at most
     /// [`MAX_PIECES`](crate::limits::MAX_PIECES), together at most
     /// [`MAX_ANSWER`](crate::limits::MAX_ANSWER) bytes. By convention a piece has at most

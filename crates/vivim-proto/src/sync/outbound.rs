@@ -28,11 +28,24 @@ pub(super) struct Outbound {
     /// The pieces of the answer to the peer's summary, as far as they aren't sent. They get their
     /// numbers when they are, so that what is typed meanwhile can go first.
     answer: VecDeque<Bytes>,
+    /// What follows `answer`.
+    rest: Rest,
     /// The queue has overflowed, and no diff that covers what was dropped has been asked for.
     dropping: bool,
     seq: u64,
     acked: [Acked; 2],
     coverage: Coverage,
+}
+
+/// What of an answer isn't among the pieces that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// There is no more.
+    None,
+    /// There is more, to be asked for when the peer has applied what there is.
+    Later,
+    /// When it has applied this update, which was the last one.
+    After(u64),
 }
 
 /// A message of which fragments have been sent, or are about to be.
@@ -94,6 +107,7 @@ impl Outbound {
             updates: VecDeque::new(),
             queue_bytes: 0,
             answer: VecDeque::new(),
+            rest: Rest::None,
             dropping: false,
             seq: 0,
             acked: [Acked::default(); 2],
@@ -115,6 +129,7 @@ impl Outbound {
     pub(super) fn begin(&mut self) {
         self.dropping = false;
         self.answer.clear();
+        self.rest = Rest::None;
         for acked in &mut self.acked {
             acked.gap =
                 (acked.seq < self.seq).then_some(Gap { first: acked.seq + 1, answer: None });
@@ -158,6 +173,23 @@ impl Outbound {
         self.coverage.answer_made();
     }
 
+    /// Queues the first part of an answer. It stands for nothing yet; its end will.
+    pub(super) fn push_part(&mut self, pieces: Vec<Bytes>) {
+        self.answer = pieces.into();
+        self.rest = Rest::Later;
+    }
+
+    /// The peer has everything up to this number. True if it has a part of an answer then: its
+    /// summary is asked for, so that the next one can be found.
+    pub(super) fn part_taken(&mut self, seq: u64) -> bool {
+        let taken = matches!(self.rest, Rest::After(last) if seq >= last);
+        if taken {
+            self.rest = Rest::None;
+            self.ask_for_summary();
+        }
+        taken
+    }
+
     /// Whether updates have been dropped that no answer covers yet.
     pub(super) fn is_dropping(&self) -> bool {
         self.dropping
@@ -178,7 +210,9 @@ impl Outbound {
 
     /// Whether an answer waits or is under way.
     pub(super) fn has_answer(&self) -> bool {
-        self.sending.as_ref().is_some_and(|sending| sending.answer) || !self.answer.is_empty()
+        self.rest != Rest::None
+            || self.sending.as_ref().is_some_and(|sending| sending.answer)
+            || !self.answer.is_empty()
     }
 
     pub(super) fn set_summary(&mut self, mut summary: Summary) {
@@ -305,10 +339,13 @@ impl Outbound {
         let payload = self.answer.pop_front()?;
         self.seq += 1;
         let (seq, last) = (self.seq, self.answer.is_empty());
-        if last {
+        let is_end = last && self.rest == Rest::None;
+        if is_end {
             self.answer_numbered(seq);
+        } else if last {
+            self.rest = Rest::After(seq);
         }
-        Some(Sending::update(Update::plain(seq, last, payload)))
+        Some(Sending::update(Update::plain(seq, is_end, payload)))
     }
 
     /// The last piece of the answer has its number: whoever acknowledges it has the whole answer,

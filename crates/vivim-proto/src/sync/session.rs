@@ -434,13 +434,20 @@ impl Session {
     ) -> Result<(), SyncError> {
         let Some(doc) = self.local_doc(number)? else { return Ok(()) };
         let Some(level) = ack.level else { return Ok(()) };
-        if let Some(local) = self.channels.get_mut(&doc).and_then(|c| c.local.as_mut())
-            && let Some(seq) = local.handle_ack(level, ack.seq)?
-        {
+        let Some(channel) = self.channels.get_mut(&doc) else { return Ok(()) };
+        let Some(local) = &mut channel.local else { return Ok(()) };
+        if let Some(seq) = local.handle_ack(level, ack.seq)? {
             out.push(Output::Event(Event::Acked { doc, seq, level }));
             if let Some(change) = local.reached(level) {
                 out.push(Output::Event(Event::Reached { doc, change, level }));
             }
+        }
+        if local.part_taken(ack.seq) {
+            // A summary that came meanwhile is older than the one that is asked for.
+            if let Some(link) = &mut channel.link {
+                link.to_answer = None;
+            }
+            self.wake(doc);
         }
         Ok(())
     }

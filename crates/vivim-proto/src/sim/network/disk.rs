@@ -15,6 +15,9 @@ pub(super) struct Disk {
     starts: u64,
 }
 
+/// How much a replica that answers in pieces gives at a time: little, so that answers have parts.
+const PART: usize = 2 * PIECE;
+
 /// The longest that a write takes.
 const SLOWEST_WRITE: u64 = 300;
 
@@ -22,8 +25,10 @@ impl Doc {
     pub(super) fn new(in_pieces: bool) -> Self {
         let mut doc = Self::default();
         if in_pieces {
-            doc.replica.set_piece(PIECE);
-            doc.disk.durable.set_piece(PIECE);
+            for replica in [&mut doc.replica, &mut doc.disk.durable] {
+                replica.set_piece(PIECE);
+                replica.set_part(PART);
+            }
         }
         doc
     }

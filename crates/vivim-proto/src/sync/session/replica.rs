@@ -52,14 +52,21 @@ impl Session {
                     local.push_answer(vec![payload]);
                 }
             }
-            (RequestKind::Diff, ReplicaResult::Pieces(pieces)) if !pieces.is_empty() => {
+            (
+                RequestKind::Diff,
+                ref result @ (ReplicaResult::Pieces(ref pieces) | ReplicaResult::Part(ref pieces)),
+            ) if !pieces.is_empty() => {
                 link.diff_asked = false;
                 let total: usize = pieces.iter().map(Bytes::len).sum();
                 let largest = pieces.iter().map(Bytes::len).max().unwrap_or(0);
                 if total > MAX_ANSWER || largest > MAX_PAYLOAD || pieces.len() > MAX_PIECES {
                     self.abort(doc, CloseCode::TooLarge, out);
+                } else if matches!(result, ReplicaResult::Part(_)) {
+                    // What follows isn't on its way to the peer by gossip.
+                    link.hold.answered = false;
+                    local.push_part(pieces.clone());
                 } else {
-                    local.push_answer(pieces);
+                    local.push_answer(pieces.clone());
                 }
             }
             (RequestKind::Awareness, ReplicaResult::Awareness(payload)) => {
@@ -89,6 +96,7 @@ impl Session {
                 ReplicaResult::Applied
                 | ReplicaResult::Awareness(_)
                 | ReplicaResult::Diff(_)
+                | ReplicaResult::Part(_)
                 | ReplicaResult::Pieces(_)
                 | ReplicaResult::Stored
                 | ReplicaResult::Summary(_),

@@ -402,6 +402,69 @@ fn an_answer_in_pieces_is_applied_piece_by_piece_and_acknowledged_each_time() {
 }
 
 #[test]
+fn what_is_larger_than_an_answer_comes_in_parts_each_when_the_one_before_was_applied() {
+    const PART: usize = 128 * 1024;
+    let mut pair = Pair::new();
+    large_in_pieces(&mut pair);
+    pair.sides[0].replicas.get_mut(&DOC).unwrap().set_part(PART);
+    pair.sides[0].session.open(DOC);
+    pair.sides[0].session.note_change(DOC, 50);
+    pair.sides[1].hold = true;
+    pair.sides[1].open(DOC);
+    let (mut most, mut summaries) = (0, 0);
+    loop {
+        pair.settle();
+        if pair.sides[1].held.is_empty() {
+            break;
+        }
+        let held = &pair.sides[1].held;
+        most = most.max(held.iter().map(|(.., op)| applied_bytes(op)).sum());
+        let (id, doc, op) = pair.sides[1].held.remove(0);
+        summaries += usize::from(op == ReplicaOp::Summary);
+        let before = pair.sides[1].replicas.get(&DOC).map_or(0, SetReplica::len);
+        assert!(before == 50 || !pair.sides[1].events.contains(&Event::Synced { doc: DOC }));
+        assert!(before == 50 || reached(&mut pair, AckLevel::Applied).is_empty());
+        let now = pair.now;
+        pair.sides[1].answer(id, doc, op, now);
+    }
+    assert!(most <= PART + 10_000, "{most} bytes at once");
+    assert!(summaries > 3, "{summaries} summaries");
+    assert_eq!(pair.sides[1].replicas[&DOC].len(), 50);
+    assert!(pair.sides[1].events.contains(&Event::Synced { doc: DOC }));
+    assert_eq!(reached(&mut pair, AckLevel::Applied), [50]);
+}
+
+fn applied_bytes(op: &ReplicaOp) -> usize {
+    if let ReplicaOp::Apply { payload } = op { payload.len() } else { 0 }
+}
+
+#[test]
+fn what_was_dropped_while_a_part_was_under_way_comes_with_the_rest() {
+    let mut pair = Pair::new();
+    large_in_pieces(&mut pair);
+    pair.sides[0].replicas.get_mut(&DOC).unwrap().set_part(100_000);
+    for side in &mut pair.sides {
+        side.open(DOC);
+    }
+    while pair.sides[1].replicas.get(&DOC).is_none_or(SetReplica::is_empty) {
+        for from in 0..2 {
+            if let Some(frame) = pair.sides[from].session.poll_frame() {
+                pair.sides[1 - from].receive(&frame, NOW);
+            }
+        }
+    }
+    let first = pair.sides[0].edit(DOC, 1_000, 10).unwrap();
+    for element in 1_001..1_000 + 2 * MAX_QUEUE_LEN as u64 {
+        pair.sides[0].edit(DOC, element, 10).unwrap();
+    }
+    assert!(pair.sides[0].session.status(DOC).unwrap().applied < first);
+    pair.settle();
+    pair.assert_equal(DOC);
+    let status = pair.sides[0].session.status(DOC).unwrap();
+    assert_eq!(status.applied, status.sent);
+}
+
+#[test]
 fn what_is_typed_goes_before_the_pieces_that_wait() {
     let mut pair = Pair::new();
     large_in_pieces(&mut pair);
@@ -481,6 +544,17 @@ fn an_answer_that_is_too_large_or_of_no_piece_ends_the_channel() {
         pair.settle();
         assert_eq!(pair.sides[1].take_events(), [Event::Closed { doc: DOC, code }]);
     }
+    // So is a part that has nothing in it, which would be asked for again and again.
+    let mut pair = Pair::synced();
+    pair.sides[0].hold = true;
+    pair.sides[0].receive_raw(kind::SUMMARY, false, 1, &[0, 0]);
+    let (id, ..) = pair.sides[0].held.remove(0);
+    let result = ReplicaResult::Part(Vec::new());
+    let outputs = pair.sides[0].session.handle(Input::Replica { id, result }, NOW);
+    pair.sides[0].perform(outputs, NOW);
+    pair.settle();
+    let closed = Event::Closed { doc: DOC, code: CloseCode::Done };
+    assert_eq!(pair.sides[1].take_events(), [closed]);
 }
 
 /// The numbered changes that side 0 was told to have reached the other.
