@@ -226,6 +226,40 @@ proptest! {
 }
 
 #[test]
+fn what_is_larger_than_an_answer_is_answered_in_parts() {
+    use vivim_proto::limits::{MAX_ANSWER, MAX_PIECES, PIECE};
+    let now = Timestamp::ZERO;
+    let (mut source, mut reader) = (doc(1), doc(2));
+    for number in 0..36 {
+        source.text_insert("t", number, &"a👋é".repeat(150_000)).unwrap();
+    }
+    source.map_set("m", "k", &Value::String("v".repeat(2 * PIECE))).unwrap();
+    source.text_delete("t", 7, 1_000_000).unwrap();
+    let mut parts = 0;
+    let last = loop {
+        let summary: bytes::Bytes = reader.encode_state_vector().into();
+        let asked = source.handle(ReplicaOp::Diff { summary }, now);
+        let ReplicaResult::Part(pieces) = asked else { break asked };
+        let bytes: usize = pieces.iter().map(bytes::Bytes::len).sum();
+        assert!(bytes <= MAX_ANSWER && bytes > MAX_ANSWER / 2, "{bytes}");
+        assert!(pieces.len() <= MAX_PIECES);
+        for payload in pieces {
+            assert!(payload.len() <= PIECE);
+            assert_eq!(reader.handle(ReplicaOp::Apply { payload }, now), ReplicaResult::Applied);
+            assert!(!reader.has_pending());
+        }
+        parts += 1;
+    };
+    assert_eq!(parts, 2);
+    let ReplicaResult::Pieces(pieces) = last else { panic!("{last:?}") };
+    for payload in pieces {
+        assert_eq!(reader.handle(ReplicaOp::Apply { payload }, now), ReplicaResult::Applied);
+    }
+    assert!(reader.text("t").unwrap() == source.text("t").unwrap());
+    assert!(reader.map("m").unwrap() == source.map("m").unwrap());
+}
+
+#[test]
 fn a_large_diff_is_answered_in_pieces_and_a_small_one_whole() {
     let now = Timestamp::ZERO;
     let (mut source, mut reader) = (doc(1), doc(2));

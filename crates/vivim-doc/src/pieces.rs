@@ -215,30 +215,35 @@ impl Cutter {
             self.piece.add(block.id, |out| out.extend_from_slice(block.bytes));
             return Ok(());
         }
+        let taken = take_apart(block)?;
+        let mut rest = taken.units;
         let mut from = 0;
         while from < block.len {
             let room = self.piece.room(block.id.client, self.max_bytes);
-            let to = fit(block, from, room.saturating_sub(CUT_OVERHEAD))?;
-            let to = match to {
-                Some(to) => to,
-                None if self.piece.is_empty() => {
-                    // Not even one unit fits a piece.
-                    let next = from + 1;
-                    fit(block, from, whole.saturating_sub(CUT_OVERHEAD))?.unwrap_or(next)
-                }
+            let fits = rest.fit(block.len - from, room.saturating_sub(CUT_OVERHEAD))?;
+            let (count, bytes) = match fits {
+                Some(fits) => fits,
+                // Not even one unit fits a piece.
+                None if self.piece.is_empty() => rest.first()?,
                 None => {
                     self.flush();
                     continue;
                 }
             };
-            let id = Id { clock: block.id.clock + from, ..block.id };
-            let mut part = Vec::new();
-            put_part(&mut part, block, from, to)?;
-            if !self.takes(part.len()) {
+            let (part, left) = rest.split(bytes)?;
+            rest = left;
+            if !self.takes(bytes + CUT_OVERHEAD) {
                 return Ok(());
             }
-            self.piece.add(id, |out| out.extend_from_slice(&part));
-            from = to;
+            let id = Id { clock: block.id.clock + from, ..block.id };
+            self.piece.add(id, |out| {
+                if count == block.len {
+                    return out.extend_from_slice(block.bytes);
+                }
+                put_header(out, block, &taken, from);
+                part.put(out, count);
+            });
+            from += count;
         }
         Ok(())
     }
@@ -308,6 +313,7 @@ impl Piece {
 }
 
 /// The content of a block, which can be cut if it is one of these.
+#[derive(Clone, Copy)]
 enum Units<'a> {
     /// Nothing that takes place.
     Count,
@@ -359,98 +365,130 @@ fn take_apart<'a>(block: &Block<'a>) -> Result<Taken<'a>, Invalid> {
     Ok(Taken { kind, right, units })
 }
 
-/// Up to which unit of a block, from one on, so many bytes of content go; `None` if not even one.
-fn fit(block: &Block<'_>, from: u32, room: usize) -> Result<Option<u32>, Invalid> {
-    let mut at = 0u32;
-    let mut bytes = 0usize;
-    let mut end = from;
-    match take_apart(block)?.units {
-        Units::Count | Units::Whole => end = block.len,
-        Units::Text(text) => {
-            for character in text.chars() {
-                if at >= from {
-                    bytes += character.len_utf8();
-                    if bytes > room {
+impl<'a> Units<'a> {
+    /// How many of `len` units have so many bytes of content, and their bytes; `None` if not even one
+    /// has.
+    fn fit(&self, len: u32, room: usize) -> Result<Option<(u32, usize)>, Invalid> {
+        let (mut count, mut bytes) = (0, 0);
+        match self {
+            Units::Count | Units::Whole => count = len,
+            Units::Text(text) => {
+                bytes = text.floor_char_boundary(room);
+                count = utf16_len(text.get(..bytes).unwrap_or_default());
+            }
+            Units::Values(values) => {
+                while count < len {
+                    let next = value_len(values.get(bytes..).unwrap_or_default())?;
+                    if bytes + next > room {
                         break;
                     }
-                    end = at + character.len_utf16() as u32;
+                    bytes += next;
+                    count += 1;
                 }
-                at += character.len_utf16() as u32;
             }
         }
-        Units::Values(mut values) => {
-            while at < block.len {
-                let len = value_len(values)?;
-                if at >= from {
-                    bytes += len;
-                    if bytes > room {
-                        break;
-                    }
-                    end = at + 1;
-                }
-                values = values.get(len..).unwrap_or_default();
-                at += 1;
+        Ok((count > 0).then_some((count, bytes)))
+    }
+
+    /// The first unit alone, or the two of a character, and their bytes.
+    fn first(&self) -> Result<(u32, usize), Invalid> {
+        match self {
+            Units::Count | Units::Whole => Ok((1, 0)),
+            Units::Text(text) => {
+                let first = text.chars().next().ok_or(Invalid::Truncated)?;
+                Ok((first.len_utf16() as u32, first.len_utf8()))
+            }
+            Units::Values(values) => Ok((1, value_len(values)?)),
+        }
+    }
+
+    fn split(self, bytes: usize) -> Result<(Self, Self), Invalid> {
+        match self {
+            Units::Count | Units::Whole => Ok((self, self)),
+            Units::Text(text) => {
+                let (part, rest) = text.split_at_checked(bytes).ok_or(Invalid::Truncated)?;
+                Ok((Units::Text(part), Units::Text(rest)))
+            }
+            Units::Values(values) => {
+                let (part, rest) = values.split_at_checked(bytes).ok_or(Invalid::Truncated)?;
+                Ok((Units::Values(part), Units::Values(rest)))
             }
         }
     }
-    Ok((end > from).then_some(end))
+
+    /// Writes `count` units.
+    fn put(&self, out: &mut Vec<u8>, count: u32) {
+        match self {
+            Units::Count | Units::Whole => put_uvarint(out, count.into()),
+            Units::Text(text) => {
+                put_uvarint(out, text.len() as u64);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Units::Values(values) => {
+                put_uvarint(out, count.into());
+                out.extend_from_slice(values);
+            }
+        }
+    }
 }
 
-/// Writes the units of a block from one on up to another as a block of their own. A surrogate pair
-/// that is cut becomes two replacement characters, as in the engine.
-pub(crate) fn put_part(
-    out: &mut Vec<u8>,
-    block: &Block<'_>,
-    from: u32,
-    to: u32,
-) -> Result<(), Invalid> {
-    let Taken { kind, right, units } = take_apart(block)?;
-    if (from == 0 && to == block.len) || matches!(units, Units::Whole) {
+fn utf16_len(text: &str) -> u32 {
+    text.chars().map(|character| character.len_utf16() as u32).sum()
+}
+
+/// Writes the first units of a block as a block of their own. A surrogate pair that is cut becomes a
+/// replacement character, as in the engine.
+pub(crate) fn put_first(out: &mut Vec<u8>, block: &Block<'_>, count: u32) -> Result<(), Invalid> {
+    let taken = take_apart(block)?;
+    if count == block.len || matches!(taken.units, Units::Whole) {
         out.extend_from_slice(block.bytes);
         return Ok(());
     }
+    put_header(out, block, &taken, 0);
+    match taken.units {
+        Units::Text(text) => {
+            let (mut end, mut units) = (0, 0);
+            for character in text.chars() {
+                if units + character.len_utf16() as u32 > count {
+                    break;
+                }
+                units += character.len_utf16() as u32;
+                end += character.len_utf8();
+            }
+            let mut part = text.get(..end).unwrap_or_default().to_owned();
+            if units < count {
+                part.push(char::REPLACEMENT_CHARACTER);
+            }
+            Units::Text(&part).put(out, count);
+        }
+        Units::Values(mut values) => {
+            let all = values;
+            for _ in 0..count {
+                values = values.get(value_len(values)?..).ok_or(Invalid::Truncated)?;
+            }
+            let (part, _) = Units::Values(all).split(all.len() - values.len())?;
+            part.put(out, count);
+        }
+        Units::Count | Units::Whole => taken.units.put(out, count),
+    }
+    Ok(())
+}
+
+/// Writes what comes before the units of a block, from one of them on.
+fn put_header(out: &mut Vec<u8>, block: &Block<'_>, taken: &Taken<'_>, from: u32) {
+    let Taken { kind, right, units } = taken;
     if from == 0 {
-        out.extend_from_slice(header(block, &units));
+        out.extend_from_slice(header(block, units));
     } else if block.bytes.first() == Some(&GC) {
         out.push(GC);
     } else {
         let left = Id { clock: block.id.clock + from - 1, ..block.id };
         out.push(kind | HAS_ORIGIN | if right.is_some() { HAS_RIGHT_ORIGIN } else { 0 });
-        for id in [Some(left), right].into_iter().flatten() {
+        for id in [Some(left), *right].into_iter().flatten() {
             put_uvarint(out, id.client);
             put_uvarint(out, id.clock.into());
         }
     }
-    match units {
-        Units::Count | Units::Whole => put_uvarint(out, (to - from).into()),
-        Units::Text(text) => {
-            let mut part = String::new();
-            let mut at = 0;
-            for character in text.chars() {
-                let next = at + character.len_utf16() as u32;
-                if at >= from && next <= to {
-                    part.push(character);
-                } else if next > from && at < to {
-                    part.push(char::REPLACEMENT_CHARACTER);
-                }
-                at = next;
-            }
-            put_uvarint(out, part.len() as u64);
-            out.extend_from_slice(part.as_bytes());
-        }
-        Units::Values(mut values) => {
-            put_uvarint(out, (to - from).into());
-            for at in 0..to {
-                let (value, rest) =
-                    values.split_at_checked(value_len(values)?).ok_or(Invalid::Truncated)?;
-                if at >= from {
-                    out.extend_from_slice(value);
-                }
-                values = rest;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The bytes of a block before its content's length.

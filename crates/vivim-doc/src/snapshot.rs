@@ -11,7 +11,7 @@ use crate::{
     encode,
     error::SnapshotError,
     limits::{MAX_BLOCKS, MAX_CLIENTS, MAX_UPDATE},
-    pieces::{put_deletions, put_part},
+    pieces::{put_deletions, put_first},
     validate::{Block, Content, Cursor, Id, Invalid, Limits, Part, Place, walk_within},
 };
 
@@ -153,7 +153,7 @@ fn take_block(
     }
     if let Some((_, count, bytes)) = clients.last_mut() {
         *count += 1;
-        put_part(bytes, block, 0, len)?;
+        put_first(bytes, block, len)?;
     }
     Ok(())
 }

@@ -160,9 +160,11 @@ async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_non
         done == SMALL
     })
     .await;
+    let came = large_there.read(|doc| doc.text_len("t").unwrap()) as usize;
+    println!("of the large one {came} of {LARGE} were there when the small ones were through");
     println!("small ones there when the large one was through: {large_was_through:?}");
     assert!(
-        large_was_through.is_none_or(|done| done > SMALL / 2),
+        large_was_through.is_none_or(|done| done > SMALL * 9 / 10),
         "only {large_was_through:?} small ones were there before the large one"
     );
     until("the large one is there", || {
