@@ -260,6 +260,24 @@ fn what_is_larger_than_an_answer_is_answered_in_parts() {
 }
 
 #[test]
+fn a_state_that_is_larger_than_an_update_may_be_is_applied_in_pieces() {
+    let mut source = doc(1);
+    for _ in 0..20 {
+        source.text_insert("t", 0, &"0123456789abcdef".repeat(65_536)).unwrap();
+    }
+    source.text_delete("t", 5, 100).unwrap();
+    let state = source.encode_state_as_update(None).unwrap();
+    assert!(state.len() > MAX_UPDATE);
+    let mut reader = doc(2);
+    assert!(matches!(reader.apply_update(&state), Err(ApplyError::Invalid(why)) if why.is_size()));
+    reader.apply_in_pieces(&state).unwrap();
+    assert!(!reader.has_pending());
+    assert!(reader.text("t").unwrap() == source.text("t").unwrap());
+    let cut = reader.apply_in_pieces(&state[..state.len() - 1]);
+    assert!(matches!(cut, Err(ApplyError::Invalid(_))), "{cut:?}");
+}
+
+#[test]
 fn a_large_diff_is_answered_in_pieces_and_a_small_one_whole() {
     let now = Timestamp::ZERO;
     let (mut source, mut reader) = (doc(1), doc(2));

@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use vivim_proto::wire::put_uvarint;
+use vivim_proto::{limits::PIECE, wire::put_uvarint};
 
 use crate::{
     Doc,
     admission::schedule,
-    error::SummaryError,
+    error::{ApplyError, SummaryError},
     limits::MIN_PIECE,
     validate::{Block, Cursor, Id, Invalid, Limits, Part, Place, value_len, walk_within},
 };
@@ -50,6 +50,19 @@ impl Doc {
     ) -> Result<Vec<Bytes>, SummaryError> {
         let diff = self.encode_state_as_update(state_vector)?;
         Ok(cut(&diff, max_bytes, Most::ALL)?.pieces)
+    }
+
+    /// Applies an update that this engine has written, which may be larger than anybody may send: piece
+    /// by piece, each within the limits. The state of a document has no limit of its own.
+    ///
+    /// # Errors
+    ///
+    /// As of [`apply_update`](Self::apply_update). Pieces before the one that was refused stay applied.
+    pub fn apply_in_pieces(&mut self, update: &[u8]) -> Result<(), ApplyError> {
+        for piece in cut(update, PIECE, Most::ALL)?.pieces {
+            self.apply_update(&piece)?;
+        }
+        Ok(())
     }
 
     /// The first of the pieces, if they are more than `most`. Who has applied those has another state

@@ -1,7 +1,7 @@
 //! A document and its store: loading, group commits, compaction, what other tabs write.
 
 use bytes::Bytes;
-use vivim_doc::Doc;
+use vivim_doc::{ApplyError, Doc};
 use vivim_proto::{
     time::Timestamp,
     wire::{Reader, put_bytes},
@@ -289,7 +289,12 @@ impl<P: Peer> OpenDocument<P> {
     fn take_stored(&mut self, updates: &[Bytes], tell: bool, now: Timestamp) -> bool {
         let mut whole = true;
         for update in updates {
-            whole &= self.doc.apply_update(update).is_ok();
+            let applied = match self.doc.apply_update(update) {
+                // The state of a document may be larger than an update of a peer.
+                Err(ApplyError::Invalid(why)) if why.is_size() => self.doc.apply_in_pieces(update),
+                applied => applied,
+            };
+            whole &= applied.is_ok();
         }
         if tell {
             self.note_conflicts(now);

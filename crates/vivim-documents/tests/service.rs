@@ -174,6 +174,37 @@ async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_non
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_of_many_answers_reaches_a_newcomer_and_opens_from_its_file() {
+    // More than two parts.
+    const LARGE: usize = 40 * 1024 * 1024;
+    let place = place().await;
+    let (ann_file, bob_file) =
+        (place.data.path().join("ann.sqlite"), place.data.path().join("bob.sqlite"));
+    let ann = start(Some(&place.address), &ann_file, "ann").await;
+    let a = ann.service.create_document("large").await.unwrap();
+    for number in 0..LARGE / (1024 * 1024) {
+        let chapter = format!("{number:08}{}", "0123456789abcdef".repeat(65_536));
+        a.edit(|doc| doc.text_insert("t", 0, &chapter)).unwrap();
+    }
+    a.edit(|doc| doc.text_delete("t", 100, 5_000_000)).unwrap();
+    let len = |document: &Document| document.read(|doc| doc.text_len("t").unwrap());
+    let bob = start(Some(&place.address), &bob_file, "bob").await;
+    let b = bob.service.create_document("large").await.unwrap();
+    until("everything is there", || len(&b) == len(&a)).await;
+    until("in step", || b.state() == SyncState::Synced).await;
+    assert!(text(&a) == text(&b));
+    until("ann knows that it is", || a.receipts().unsynced() == 0).await;
+    bob.service.destroy().await.unwrap();
+    // From the file alone, and again when it was compacted.
+    for _ in 0..2 {
+        let alone = start(None, &bob_file, "bob").await;
+        let opened = alone.service.create_document("large").await.unwrap();
+        assert_eq!(len(&opened), len(&a));
+        alone.service.destroy().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_goes_into_a_file_and_comes_back_from_it() {
     let data = tempfile::tempdir().unwrap();
     let ann = start(None, &data.path().join("ann.sqlite"), "ann").await;
