@@ -34,6 +34,7 @@ export function completeConfig(config: NodeConfig, deviceId: Uint8Array): Comple
   return {
     nodeType,
     bootstrapPeers: strings('bootstrapPeers', config.bootstrapPeers ?? []),
+    storePeers: strings('storePeers', config.storePeers ?? []),
     enableWebRTC: flag('enableWebRTC', config.enableWebRTC),
     enableDHT: flag('enableDHT', config.enableDHT),
     enableGossipsub: flag('enableGossipsub', config.enableGossipsub),

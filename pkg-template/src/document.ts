@@ -27,8 +27,16 @@ export interface Receipts {
   reached: number
   /** How many peers have stored all of them. */
   stored: number
-  /** What each peer has: it has applied, and stored, all changes up to these. */
-  peers: { peerId: string; applied: number; stored: number; open: boolean }[]
+  /**
+   * How many of those keep documents for others (the node's `storePeers`): as long as it isn't 0, what was
+   * done here is there for the others when this device is off. Relays don't store yet, and don't count.
+   */
+  kept: number
+  /**
+   * What each peer has: it has applied, and stored, all changes up to these; whether it exchanges the
+   * document with us now, and whether it keeps documents for others.
+   */
+  peers: { peerId: string; applied: number; stored: number; open: boolean; keeper: boolean }[]
 }
 
 /** Two devices changed one field without knowing of each other. */
@@ -184,8 +192,8 @@ export class VivimDocument extends DocumentContent {
 
   /** Where the changes made here have got. */
   receipts(): Receipts {
-    const { local, durable, unsynced, reached, stored, peers }: RawReceipts = call(() => this.#raw.receipts())
-    return { local, durable, unsynced, reached, stored, peers }
+    const { local, durable, unsynced, reached, stored, kept, peers }: RawReceipts = call(() => this.#raw.receipts())
+    return { local, durable, unsynced, reached, stored, kept, peers }
   }
 
   /** What the document has seen, by device; `client:ID` for what isn't known to be of a device. */

@@ -22,6 +22,11 @@ export interface NodeConfig {
   nodeType?: 'client' | 'selfhosted' | undefined
   /** Relays to stay connected to, each a multiaddr ending in `/p2p/<peer id>`. Default: none. */
   bootstrapPeers?: readonly string[] | undefined
+  /**
+   * The ids of peers that keep documents for others and are always there. What they have stored counts as
+   * `kept` in a document's receipts. Relays don't store yet. Default: none.
+   */
+  storePeers?: readonly string[] | undefined
   /** Whether to upgrade relayed connections to direct ones. Default: true, where WebRTC exists. */
   enableWebRTC?: boolean | undefined
   /** Whether `put`, `get` and `findPeer` may ask the DHT. Default: true. */

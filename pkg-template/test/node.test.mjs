@@ -61,6 +61,8 @@ test('a wrong configuration is refused at once, by name', async () => {
   assert.equal(await refused({ enableWebRTC: 'yes' }), 'INVALID_CONFIG')
   assert.equal(await refused({ iceServers: [{ urls: 'http://x' }] }), 'INVALID_CONFIG')
   assert.equal(await refused({ iceServers: [{}] }), 'INVALID_CONFIG')
+  assert.equal(await refused({ storePeers: NOBODY }), 'INVALID_CONFIG')
+  assert.equal(await refused({ storePeers: ['nobody'] }), 'INVALID_PEER_ID')
   assert.equal(await refused({ privateKey: new Uint8Array(31) }), 'INVALID_KEY')
   assert.equal(await refused({ privateKey: 'secret' }), 'INVALID_CONFIG')
   assert.equal(await refused({ logLevel: 'loud' }), 'INVALID_CONFIG')

@@ -292,3 +292,135 @@ scenario('a page is told when the browser has deleted what was kept', async (sco
   await ready(tab)
   await tab.waitFor('the warning', () => window.peer.of('warning').some((/** @type {any} */ w) => w.code === 'STORAGE_EVICTED'))
 })
+
+scenario('what newer software has stored is refused as such, and stays as it is', async (scope) => {
+  const [{ origin }, ada] = await Promise.all([site(scope), scope.chromium('ada')])
+  const name = newRoom()
+  const tab = await open(ada, origin)
+  await ask(tab, 'create', name)
+  await ask(tab, 'append', name, 'of later')
+  await ask(tab, 'flush', name)
+  await tab.evaluate((name) => window.peer.service.destroyDocument(name), name)
+  await ask(tab, 'makeNewer')
+  const before = await ask(tab, 'records')
+  assert.ok(before.records.length > 0)
+  await reload(tab, origin)
+  await ask(tab, 'create', name)
+  await tab.waitFor('the refusal', () => window.peer.of('storage:error').some((/** @type {any} */ e) => e.code === 'STORAGE_NEWER'))
+  assert.equal(await ask(tab, 'text', name), '')
+  // It goes on in memory, and whatever is done to it changes nothing that is stored.
+  for (let round = 0; round < 3; round++) {
+    await ask(tab, 'append', name, 'in memory;')
+    const code = await tab.evaluate((name) => window.peer.flush(name).catch((/** @type {any} */ error) => error.code), name)
+    assert.equal(code, 'STORAGE_NEWER')
+  }
+  assert.equal((await ask(tab, 'receipts', name)).durable, 0)
+  await tab.evaluate((name) => window.peer.service.destroyDocument(name), name)
+  assert.deepEqual(await ask(tab, 'records'), before)
+})
+
+scenario('damaged records are reported by the document, set aside, and come back from a peer', async (scope) => {
+  const [{ origin }, relay, ada, bob] = await Promise.all([
+    site(scope), scope.relay(), scope.chromium('ada'), scope.chromium('bob'),
+  ])
+  const name = newRoom()
+  const online = { relay: relay.address }
+  const [a, b] = await Promise.all([open(ada, origin, online), open(bob, origin, online)])
+  await ask(a, 'create', name)
+  await ask(a, 'append', name, 'on two devices')
+  await ask(b, 'create', name)
+  await shows(b, name, 'on two devices')
+  await ask(a, 'flush', name)
+  await a.evaluate((name) => window.peer.service.destroyDocument(name), name)
+  await a.evaluate(() => window.peer.tamper((/** @type {Uint8Array} */ bytes) => bytes.fill(0, 20)))
+  await reload(a, origin, online)
+  await a.evaluate((name) => {
+    window.peer.service.createDocument(name)
+    window.peer.watchStorage(name)
+  }, name)
+  await shows(a, name, 'on two devices')
+  const [damaged] = await ask(a, 'of', 'storage')
+  assert.equal(damaged.type, 'damaged')
+  assert.match(damaged.reasons[0], /checksum/)
+  assert.deepEqual((await ask(a, 'of', 'storage:error')).map((/** @type {any} */ e) => e.code), ['STORAGE_DAMAGED'])
+  await ask(a, 'flush', name)
+  await until('it was set aside', async () => (await ask(a, 'records')).quarantine.length > 0)
+})
+
+scenario('a storage that works again says so, and a document that another tab deletes goes on in memory', async (scope) => {
+  const [{ origin }, ada] = await Promise.all([site(scope), scope.chromium('ada')])
+  const name = newRoom()
+  const [one, two] = [await open(ada, origin), await open(ada, origin)]
+  await Promise.all([ask(one, 'create', name), ask(two, 'create', name)])
+  await Promise.all([ask(one, 'watchStorage', name), ask(two, 'watchStorage', name)])
+  await one.evaluate(() => {
+    const add = IDBObjectStore.prototype.add
+    Object.assign(window, { repair: () => void (IDBObjectStore.prototype.add = add) })
+    IDBObjectStore.prototype.add = () => {
+      throw new DOMException('full', 'QuotaExceededError')
+    }
+  })
+  await ask(one, 'append', name, 'kept')
+  await one.waitFor('the failure', () => window.peer.of('storage').some((/** @type {any} */ e) => e.code === 'STORAGE_FULL'))
+  await one.evaluate(() => /** @type {any} */ (window).repair())
+  await ask(one, 'flush', name)
+  assert.deepEqual((await ask(one, 'of', 'storage')).map((/** @type {any} */ e) => e.type).at(-1), 'recovered')
+  await shows(two, name, 'kept')
+
+  await one.evaluate((name) => window.peer.service.deleteDocument(name), name)
+  await two.waitFor('the deletion', () => window.peer.of('storage').some((/** @type {any} */ e) => e.type === 'deleted'))
+  await ask(two, 'append', name, ', in memory')
+  await ask(two, 'flush', name)
+  assert.equal(await ask(two, 'text', name), 'kept, in memory')
+  assert.deepEqual((await ask(two, 'records')).records, [])
+})
+
+scenario('one syncs with a named peer, stops, goes on, and hears of each step under the document’s name', async (scope) => {
+  const [{ origin }, relay, ada, bob] = await Promise.all([
+    site(scope), scope.relay(), scope.chromium('ada'), scope.chromium('bob'),
+  ])
+  const name = newRoom()
+  const online = { relay: relay.address }
+  const b = await open(bob, origin, online)
+  const bobId = await ask(b, 'peerId')
+  await ask(b, 'create', name)
+  await ask(b, 'append', name, 'from bob;')
+  // Bob keeps documents for others, as a relay that stores would.
+  const a = await open(ada, origin, { ...online, config: { storePeers: [bobId] } })
+  await ask(a, 'create', name)
+  await a.evaluate(({ name, bobId }) => window.peer.service.sync(name, bobId), { name, bobId })
+  assert.equal(await ask(a, 'text', name), 'from bob;')
+  assert.deepEqual(await a.evaluate((name) => window.peer.service.getConnectedPeers(name), name), [bobId])
+  await a.waitFor('synced', (name) => window.peer.service.getSyncState(name) === 'synced', name)
+
+  // What was done here counts as kept when he has stored it, and not before.
+  assert.equal((await ask(a, 'receipts', name)).kept, 0)
+  await ask(a, 'append', name, 'from ada;')
+  await a.waitFor('it is kept', (name) => window.peer.receipts(name).kept === 1, name)
+  const { local, unsynced, stored, peers } = await ask(a, 'receipts', name)
+  assert.deepEqual({ unsynced, stored }, { unsynced: 0, stored: 1 })
+  assert.deepEqual(peers, [{ peerId: bobId, applied: local, stored: local, open: true, keeper: true }])
+  // Ada is no keeper for him, though she stores.
+  await ask(b, 'append', name, 'more;')
+  await b.waitFor('ada has stored it', (name) => window.peer.receipts(name).stored === 1, name)
+  assert.equal((await ask(b, 'receipts', name)).kept, 0)
+  await shows(a, name, 'from bob;from ada;more;')
+
+  await a.evaluate((name) => window.peer.service.stopSync(name), name)
+  assert.deepEqual(await a.evaluate((name) => window.peer.service.getConnectedPeers(name), name), [])
+  await ask(a, 'append', name, 'alone;')
+  assert.equal((await ask(a, 'receipts', name)).kept, 0)
+  await b.waitFor('ada went', (name) => window.peer.service.getConnectedPeers(name).length === 0, name)
+  assert.equal(await ask(b, 'text', name), 'from bob;from ada;more;')
+  await a.evaluate(({ name, bobId }) => window.peer.service.sync(name, bobId), { name, bobId })
+  await shows(b, name, 'from bob;from ada;more;alone;')
+
+  const told = (/** @type {string} */ event, /** @type {(detail: any) => unknown} */ of) => ask(a, 'of', event)
+    .then((all) => all.filter((/** @type {any} */ detail) => detail.docId === name).map(of))
+  const connection = await told('connection:status', (detail) => detail.status)
+  assert.deepEqual(connection.slice(0, 2), ['connecting', 'connected'])
+  assert.ok(connection.includes('disconnected'), connection.join())
+  assert.equal(connection.at(-1), 'connected')
+  assert.deepEqual((await told('sync:status', (detail) => detail.synced)).slice(0, 2), [true, false])
+  assert.deepEqual((await told('sync:peers', (detail) => detail.peers.length)).slice(0, 2), [1, 0])
+})

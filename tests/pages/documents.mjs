@@ -60,6 +60,56 @@ export class Documents {
     return this.doc(name).unsynced
   }
 
+  /** What was heard of a document's storage, from now on. @param {string} name */
+  watchStorage(name) {
+    this.doc(name).on('storage', (/** @type {any} */ event) => this.heard.push({
+      event: 'storage', detail: { type: event.type, code: event.error?.code, reasons: event.reasons },
+    }))
+  }
+
+  /**
+   * Changes the bytes of every record in the database, as something else than this package would.
+   * @param {(bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>} change
+   */
+  async tamper(change) {
+    const done = (/** @type {IDBRequest} */ request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result)
+      request.onerror = () => reject(request.error)
+    })
+    const database = await done(indexedDB.open('vivim'))
+    const rows = await done(database.transaction(['records']).objectStore('records').getAll())
+    for (const row of rows) {
+      const changed = { ...row, b: await change(row.b) }
+      await done(database.transaction(['records'], 'readwrite').objectStore('records').put(changed))
+    }
+    database.close()
+  }
+
+  /** Makes every record one of a later version, with the header that all versions have. */
+  makeNewer() {
+    return this.tamper(async (bytes) => {
+      const newer = bytes.slice()
+      newer[0] = 2
+      const summed = new Uint8Array([...newer.subarray(0, 6), ...newer.subarray(14)])
+      newer.set(new Uint8Array(await crypto.subtle.digest('SHA-256', summed)).subarray(0, 8), 6)
+      return newer
+    })
+  }
+
+  /** Every record in the database, and what was set aside, as text. */
+  async records() {
+    const done = (/** @type {IDBRequest} */ request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result)
+      request.onerror = () => reject(request.error)
+    })
+    const database = await done(indexedDB.open('vivim'))
+    const stores = ['records', 'quarantine']
+    const rows = await Promise.all(stores.map((store) => done(database.transaction([store]).objectStore(store).getAll())))
+    database.close()
+    const [records, quarantine] = rows.map((all) => all.map((/** @type {any} */ row) => `${row.k}: ${row.b}`))
+    return { records, quarantine }
+  }
+
   peerId() {
     return this.node.getPeerId()
   }

@@ -135,6 +135,12 @@ impl<P: Peer> OpenDocument<P> {
         &self.receipts
     }
 
+    /// Whether this peer keeps documents for others: what it has stored counts as
+    /// [`kept`](crate::Standing::kept) then.
+    pub fn set_keeper(&mut self, peer: &P, keeper: bool) {
+        self.receipts.set_keeper(peer, keeper);
+    }
+
     /// How many changes made here no peer has, as far as is known.
     pub fn unsynced(&mut self) -> u64 {
         self.put_local();

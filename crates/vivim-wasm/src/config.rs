@@ -1,5 +1,7 @@
 //! The configuration as the facade hands it over: complete, with every default filled in.
 
+use std::collections::BTreeSet;
+
 use js_sys::{Array, Uint8Array};
 use vivim_node::{Config, IceServer, Multiaddr, NodeType, PeerId, identity::Keypair};
 use wasm_bindgen::prelude::*;
@@ -12,6 +14,7 @@ export interface RawIceServer { urls: string[]; username?: string | undefined; c
 export interface RawConfig {
   nodeType: 'client' | 'selfhosted';
   bootstrapPeers: string[];
+  storePeers: string[];
   enableWebRTC: boolean;
   enableDHT: boolean;
   enableGossipsub: boolean;
@@ -35,6 +38,8 @@ extern "C" {
     fn node_type(this: &RawConfig) -> String;
     #[wasm_bindgen(method, getter, structural, js_name = bootstrapPeers)]
     fn bootstrap_peers(this: &RawConfig) -> Array;
+    #[wasm_bindgen(method, getter, structural, js_name = storePeers)]
+    fn store_peers(this: &RawConfig) -> Array;
     #[wasm_bindgen(method, getter, structural, js_name = enableWebRTC)]
     fn enable_webrtc(this: &RawConfig) -> bool;
     #[wasm_bindgen(method, getter, structural, js_name = enableDHT)]
@@ -98,6 +103,11 @@ pub(crate) fn parse(raw: &RawConfig) -> Result<(Config, PeerId), Failure> {
         .connections(raw.min_connections() as usize, raw.max_connections() as usize)
         .ice_servers(raw.ice_servers().iter().map(|server| ice_server(server.unchecked_ref())));
     Ok((config, peer_id))
+}
+
+/// Who keeps documents for others.
+pub(crate) fn keepers(raw: &RawConfig) -> Result<BTreeSet<PeerId>, Failure> {
+    raw.store_peers().iter().filter_map(|id| id.as_string()).map(|id| parse_peer(&id)).collect()
 }
 
 /// A multiaddr, or a sentence that says what is wrong with it.

@@ -24,7 +24,7 @@ const TYPES: &str = r"
 export interface RawDocumentFile { name: string; room: string; kind: string; update: Uint8Array }
 export interface RawReceipts {
   local: number; durable: number; unsynced: number; reached: number; stored: number; kept: number;
-  peers: { peerId: string; applied: number; stored: number; open: boolean }[];
+  peers: { peerId: string; applied: number; stored: number; open: boolean; keeper: boolean }[];
 }
 ";
 
@@ -163,6 +163,7 @@ impl RawDocument {
                     ("applied", number(receipt.applied)),
                     ("stored", number(receipt.stored)),
                     ("open", receipt.open.into()),
+                    ("keeper", receipt.keeper.into()),
                 ])
             });
             object(&[

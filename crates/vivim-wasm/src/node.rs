@@ -1,6 +1,6 @@
 //! The node, its rooms and the attachments of replicas to their documents.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use futures::{StreamExt, future};
 use js_sys::{Array, Function, Promise, Uint8Array};
@@ -31,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) storage: Storage,
     /// This device's id in hex.
     pub(crate) device: String,
+    /// Peers that keep documents for others.
+    pub(crate) keepers: BTreeSet<PeerId>,
 }
 
 impl Core {
@@ -55,13 +57,15 @@ impl RawNode {
     ///
     /// # Errors
     ///
-    /// Throws `INVALID_CONFIG`, `INVALID_ADDRESS` or `INVALID_KEY`.
+    /// Throws `INVALID_CONFIG`, `INVALID_ADDRESS`, `INVALID_PEER_ID` or `INVALID_KEY`.
     #[wasm_bindgen(constructor)]
     pub fn new(config: &RawConfig) -> Result<Self, JsValue> {
         let storage = Storage::new(config.storage());
         let device = records::hex(&config.device_id().to_vec());
+        let keepers = config::keepers(config)?;
         let (config, peer_id) = config::parse(config)?;
-        let core = Core { running: RefCell::default(), replicas: Rc::default(), storage, device };
+        let (running, replicas) = (RefCell::default(), Rc::default());
+        let core = Core { running, replicas, storage, device, keepers };
         Ok(Self { config, peer_id, core: Rc::new(core) })
     }
 

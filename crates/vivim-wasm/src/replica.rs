@@ -210,7 +210,11 @@ impl Replica {
     pub(crate) fn on_node_event(&self, event: DocumentEvent) -> bool {
         let event = match event {
             DocumentEvent::Closed(peer) => NodeEvent::Closed(Who(peer)),
-            DocumentEvent::Opened(peer) => NodeEvent::Opened(Who(peer)),
+            DocumentEvent::Opened(peer) => {
+                let is_keeper = self.core.upgrade().is_some_and(|c| c.keepers.contains(&peer));
+                self.with(|doc, _| doc.set_keeper(&Who(peer), is_keeper));
+                NodeEvent::Opened(Who(peer))
+            }
             DocumentEvent::Reached { peer, change, stored } => {
                 NodeEvent::Reached { peer: Who(peer), change, stored }
             }
