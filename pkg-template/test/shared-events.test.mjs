@@ -182,6 +182,34 @@ test('a shared type that is gone is not watched any more, and says so when asked
   assert.throws(() => nested.on('change', () => {}), code('GONE'))
 })
 
+test('of more changes at once than are told the application hears that some were lost, and of later ones as ever', async () => {
+  const document = open('lost events')
+  const map = document.map('m')
+  const heard = []
+  map.on('change', ({ keys }) => heard.push([...keys.keys()].at(-1)))
+  const off = map.on('lost', () => heard.push('lost'))
+  for (let at = 0; at < 4_096; at += 1) map.set('key', at)
+  await settled()
+  assert.equal(heard.length, 4_096)
+  assert.ok(!heard.includes('lost'))
+  heard.length = 0
+  for (let at = 0; at < 5_000; at += 1) map.set('key', at)
+  await settled()
+  // First, so that a copy that is read anew has the changes that are told behind it.
+  assert.equal(heard[0], 'lost')
+  assert.equal(heard.indexOf('lost', 1), -1)
+  assert.ok(heard.length < 5_000)
+  assert.equal(map.get('key'), 4_999)
+  heard.length = 0
+  map.set('later', 1)
+  await settled()
+  assert.deepEqual(heard, ['later'])
+  off()
+  for (let at = 0; at < 5_000; at += 1) map.set('key', at)
+  await settled()
+  assert.ok(!heard.includes('lost'))
+})
+
 test('whoever applies every delta to a copy keeps it equal', async () => {
   await withSeeds(40, async (next, seed) => {
     const document = open(`copies ${seed}`)
