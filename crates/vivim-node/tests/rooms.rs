@@ -319,10 +319,10 @@ async fn in_a_room_of_30_a_keystroke_reaches_everybody_and_leaves_its_author_at_
     }
     assert!(copies.iter().all(|c| *c >= 1.0), "nothing was sent? {copies:?}");
     eprintln!("copies of each keystroke that left its author: {copies:.1?}");
-    // Gossipsub's heartbeat offers what it just published to peers outside of the mesh, and one who
-    // hasn't got it yet by its own mesh takes the offer: in one round of ten, say.
+    // Gossipsub's heartbeat offers what it just published to two peers outside of the mesh, and one
+    // who hasn't got it yet by its own mesh takes the offer: in one round of ten, say.
     let settled = &copies[5..];
     let extra = settled.iter().filter(|c| **c >= 9.0).count();
     assert!(extra <= 1, "{copies:?} copies of a keystroke");
-    assert!(settled.iter().all(|c| *c < 13.0), "{copies:?} copies of a keystroke");
+    assert!(settled.iter().all(|c| *c < 10.5), "{copies:?} copies of a keystroke");
 }
