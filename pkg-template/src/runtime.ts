@@ -42,18 +42,22 @@ async function instantiateFrom(source: () => InitInput | Promise<InitInput>): Pr
   rehearse()
 }
 
+/** What a step of the rehearsal needs of an idle moment, in milliseconds. */
+const IDLE_MS = 8
+
 /**
- * While the page has nothing else to do, say because it waits for the network, the engine writes and opens a made-up
- * document, in steps of a few milliseconds: a browser compiles well what is called often, and the first large document
- * opens in a third of the time.
+ * While the page has nothing to do, say because it waits for the network, the engine writes and opens a made-up
+ * document: a browser compiles well what is called often, and the first large document opens in a third of the time.
  */
 function rehearse(): void {
-  const step = (): void => {
-    if (death === undefined && glue.rehearse()) rehearse()
-  }
-  // A task of the background lets every other one go first. Where there are none, nothing is rehearsed.
-  const { scheduler } = globalThis as { scheduler?: { postTask?: Scheduler['postTask'] } }
-  void scheduler?.postTask?.(step, { priority: 'background' })
+  // Safari has no idle moments, and a worker: they do without.
+  if (typeof requestIdleCallback !== 'function') return
+  requestIdleCallback(idle => {
+    while (death === undefined && idle.timeRemaining() > IDLE_MS) {
+      if (!glue.rehearse()) return
+    }
+    if (death === undefined) rehearse()
+  })
 }
 
 type Instantiable = Response | BufferSource | WebAssembly.Module

@@ -251,7 +251,7 @@ impl Judge<'_> {
             return Ok(false);
         }
         let scope = self.scope(block, queue.number)?;
-        let is_ordered = self.is_ordered(block, state)?;
+        let is_ordered = self.is_ordered(block, state, queue.number)?;
         self.check_known_part(block.id, state, scope)?;
         self.add(queue.number, block, state, end, scope);
         queue.admit(self.update, block, scope, is_ordered);
@@ -342,7 +342,7 @@ impl Judge<'_> {
     /// put where the item happens to be split: elsewhere in each replica. The engine's own undo (and
     /// Yjs') writes such blocks when it brings back what was in something that was deleted, so they
     /// aren't refused: they are taken as being right of the one, and of the other nothing is said.
-    fn is_ordered(&self, block: &Block<'_>, state: u32) -> Result<bool, Invalid> {
+    fn is_ordered(&self, block: &Block<'_>, state: u32, own: ClientNo) -> Result<bool, Invalid> {
         let Place::Beside(left, Some(right)) = block.place else { return Ok(true) };
         let known = (state > block.id.clock).then(|| Id { clock: state - 1, ..block.id });
         let Some(left) = known.or(left) else {
@@ -353,7 +353,15 @@ impl Judge<'_> {
             return Ok(true);
         }
         let mut id = left;
-        while let Some((run, _)) = self.history.run(id) {
+        // Its own client is found without looking for it.
+        let run_of = |id: Id| {
+            if id.client == block.id.client {
+                self.history.run_of(own, id.clock)
+            } else {
+                self.history.run(id)
+            }
+        };
+        while let Some((run, _)) = run_of(id) {
             if run.start <= right.clock {
                 return Ok(false);
             }
