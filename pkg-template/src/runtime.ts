@@ -42,8 +42,8 @@ async function instantiateFrom(source: () => InitInput | Promise<InitInput>): Pr
   rehearse()
 }
 
-/** What a step of the rehearsal needs of an idle moment, in milliseconds. */
-const IDLE_MS = 8
+/** What has to be left of an idle moment of 50 ms for another step of the rehearsal: nobody may feel it. */
+const IDLE_MS = 16
 
 /**
  * While the page has nothing to do, say because it waits for the network, the engine writes and opens a made-up
