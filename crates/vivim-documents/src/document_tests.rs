@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use vivim_doc::ClientId;
-use vivim_proto::id::DocId;
+use vivim_proto::{
+    id::DocId,
+    sync::{ReplicaOp, ReplicaResult},
+};
 use vivim_store::{Content, Loaded, RecordKey, StoreError, StoredRecord, Written};
 
 use super::*;
@@ -482,10 +485,11 @@ fn peers_hear_that_something_is_stored_only_when_it_is() {
     ours.run(&mut disk);
     ours.doc.attached(ours.now);
     let peer = "peer".to_owned();
-    let result =
-        ours.doc.answer(&peer, vivim_proto::sync::ReplicaOp::Apply { payload: update }, ours.now);
-    assert_eq!(result, vivim_proto::sync::ReplicaResult::Applied);
+    let apply = ReplicaOp::Apply { payload: update };
+    assert_eq!(ours.doc.answer(&peer, apply.clone(), ours.now), ReplicaResult::Applied);
     ours.drain();
+    // It comes again, on a better connection, before it could be written.
+    assert_eq!(ours.doc.answer(&peer, apply.clone(), ours.now), ReplicaResult::Applied);
     assert_eq!(ours.stored, 0);
     ours.fail(StoreError::QuotaExceeded);
     assert_eq!(ours.stored, 0);
@@ -493,6 +497,8 @@ fn peers_hear_that_something_is_stored_only_when_it_is() {
     ours.run(&mut disk);
     assert_eq!(ours.stored, 1);
     assert_eq!(ours.text(), "hello");
+    // And once more, when it is: nothing will be written for it.
+    assert_eq!(ours.doc.answer(&peer, apply, ours.now), ReplicaResult::Stored);
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl<P: Peer> OpenDocument<P> {
             self.pump_storage(now);
         }
         self.presence();
+        // What brings nothing new is written by nobody, so this is the only time to say that it is
+        // stored: a peer that has come back on another connection asks for that.
+        if result == ReplicaResult::Applied && is_apply && self.is_all_durable() {
+            return ReplicaResult::Stored;
+        }
         result
     }
 

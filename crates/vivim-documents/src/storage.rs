@@ -170,6 +170,15 @@ impl<P: Peer> OpenDocument<P> {
         self.journal.position().0 - self.durable().0
     }
 
+    /// Whether everything in the document is in the store, what waits for something else included.
+    pub(crate) fn is_all_durable(&self) -> bool {
+        self.options.stored
+            && !matches!(self.storage.phase, Phase::Unloaded { .. })
+            && !self.journal.has_waiting()
+            && self.journal.durable() == self.journal.position()
+            && !self.doc.has_pending()
+    }
+
     /// Whether the content of the store is in the document, or can't be had.
     pub fn is_loaded(&self) -> bool {
         self.storage.told_loaded
@@ -384,7 +393,7 @@ impl<P: Peer> OpenDocument<P> {
         self.storage.moment = Moment::Busy;
         self.storage.rest(now);
         // What waits for something else isn't in the journal.
-        if durable == self.journal.position() && !self.doc.has_pending() {
+        if self.is_all_durable() {
             self.outputs.push_back(Output::Stored);
         }
         self.recovered();
