@@ -149,7 +149,7 @@ impl Doc {
     /// The changes of observed types since the last call, oldest first.
     ///
     /// Each call of an edit, and each update, is told of by itself. If more wait than
-    /// [`MAX_EVENTS_QUEUED`](crate::limits::MAX_EVENTS_QUEUED), all are dropped.
+    /// [`MAX_EVENTS_QUEUED`], all are dropped.
     pub fn take_events(&mut self) -> Vec<ChangeEvent> {
         lock(&self.events.0).events.drain(..).collect()
     }

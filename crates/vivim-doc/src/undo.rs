@@ -116,8 +116,8 @@ impl Doc {
     /// undone. Edits less than `capture_timeout` apart, and those of one
     /// [change](Self::begin_change), are one step. What others edit is never undone.
     ///
-    /// Without types, and beyond [`MAX_UNDO_SCOPES`](crate::limits::MAX_UNDO_SCOPES), it fails with
-    /// [`EditError::TooMany`]. Of more than [`MAX_UNDO_STEPS`](crate::limits::MAX_UNDO_STEPS) steps,
+    /// Without types, and beyond [`MAX_UNDO_SCOPES`], it fails with
+    /// [`EditError::TooMany`]. Of more than [`MAX_UNDO_STEPS`] steps,
     /// the oldest are forgotten.
     pub fn undo_scope(
         &mut self,

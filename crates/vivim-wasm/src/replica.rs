@@ -100,7 +100,7 @@ impl Replica {
 
     // For the bindings of the content -----------------------------------------------------------
 
-    /// Edits; what changed waits until [`Replica::settle`].
+    /// Edits; what changed waits until the next telling.
     pub(crate) fn edit<T, E: Into<Failure>>(
         &self,
         f: impl FnOnce(&mut Doc) -> Result<T, E>,
