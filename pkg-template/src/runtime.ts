@@ -54,7 +54,7 @@ function rehearse(): void {
   if (typeof requestIdleCallback !== 'function') return
   requestIdleCallback(idle => {
     while (death === undefined && idle.timeRemaining() > IDLE_MS) {
-      if (!glue.rehearse()) return
+      if (!call(() => glue.rehearse())) return
     }
     if (death === undefined) rehearse()
   })

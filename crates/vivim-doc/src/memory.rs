@@ -14,7 +14,7 @@ pub(crate) fn reserve_for(blocks: usize, bytes: usize) {
 }
 
 /// Has the allocator ask for memory once, in WebAssembly: it grows by a page of 64 KiB at a time else,
-/// and every growth detaches the page's view of the memory and wakes its garbage collector.
+/// and every growth detaches the views that JavaScript has of the memory.
 ///
 /// What can't be had isn't missed here, and nothing is kept from others.
 pub fn reserve(bytes: usize) {

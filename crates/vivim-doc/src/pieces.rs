@@ -14,7 +14,9 @@ use crate::{
     admission::schedule,
     error::{ApplyError, SummaryError},
     limits::MIN_PIECE,
-    validate::{Block, Cursor, Id, Invalid, Limits, Part, Place, value_len, walk_within},
+    validate::{
+        Block, Cursor, Id, Invalid, Limits, Part, Place, utf16_len, value_len, walk_within,
+    },
 };
 
 const HAS_ORIGIN: u8 = 0x80;
@@ -443,10 +445,6 @@ impl<'a> Units<'a> {
             }
         }
     }
-}
-
-fn utf16_len(text: &str) -> u32 {
-    text.chars().map(|character| character.len_utf16() as u32).sum()
 }
 
 /// Writes the first units of a block as a block of their own. A surrogate pair that is cut becomes a

@@ -256,6 +256,12 @@ pub(crate) fn walk_within<'a>(
     Ok(Walked { names_for_nothing })
 }
 
+/// How many units a string of an update has; it is shorter than an update, so its length fits.
+pub(crate) fn utf16_len(text: &str) -> u32 {
+    let len = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+    len as u32
+}
+
 /// How many bytes the next of several encoded values takes.
 pub(crate) fn value_len(bytes: &[u8]) -> Result<usize, Invalid> {
     let mut walker = Walker {
@@ -341,10 +347,8 @@ impl<'a> Walker<'a> {
             1 => return self.length(),
             3 => drop(self.cursor.bytes()?),
             4 => {
-                let text = self.cursor.string()?;
-                let len = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-                // A string is shorter than an update, so its length fits.
-                return if len == 0 { Err(Invalid::Empty) } else { Ok(len as u32) };
+                let len = utf16_len(self.cursor.string()?);
+                return if len == 0 { Err(Invalid::Empty) } else { Ok(len) };
             }
             5 => self.json()?,
             6 => {
