@@ -227,7 +227,8 @@ export class VivimDocument extends DocumentContent {
   }
 
   /**
-   * Exchanges the document no more; resolves when it is durable. Its content can still be read.
+   * Exchanges the document no more; resolves when it is durable and nothing of it is being written. Its content can
+   * still be read.
    */
   close(): Promise<void> {
     return (this.#closed ??= this.#close())
@@ -243,6 +244,8 @@ export class VivimDocument extends DocumentContent {
     const kept = callAsync(() => this.#raw.close()).catch(() => undefined)
     await this.exit()
     await kept
+    // Who deletes the database or opens it elsewhere now meets nothing that is still being written.
+    await callAsync(() => this.#raw.rest())
     this.#tabs?.close()
     this.#events.emit('closed', undefined)
   }

@@ -339,6 +339,7 @@ scenario('damaged records are reported by the document, set aside, and come back
     window.peer.watchStorage(name)
   }, name)
   await shows(a, name, 'on two devices')
+  await a.waitFor('the report', () => window.peer.of('storage').length > 0)
   const [damaged] = await ask(a, 'of', 'storage')
   assert.equal(damaged.type, 'damaged')
   assert.match(damaged.reasons[0], /checksum/)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use vivim_doc::{ClientId, Doc, Origin, Typing, awareness::Change as Presence};
 use vivim_proto::{SortedMap, SortedSet, id::DocId, time::Timestamp};
-use vivim_store::{DocumentMeta, policy::Moment};
+use vivim_store::DocumentMeta;
 
 use crate::{
     conflict::ConflictLog,
@@ -417,7 +417,7 @@ impl<P: Peer> OpenDocument<P> {
     pub fn close(&mut self, now: Timestamp) -> Position {
         // Taking the state away can't fail.
         let _ = self.set_awareness(None, now);
-        self.storage.moment = Moment::Idle;
+        self.storage.close();
         self.flush(now)
     }
 }

@@ -353,6 +353,28 @@ fn opening_again_and_again_leaves_the_store_as_small_as_the_document() {
 }
 
 #[test]
+fn what_is_closed_is_written_and_compacted_at_once_and_never_later() {
+    let mut disk = Disk::default();
+    let mut tab = Tab::open(1);
+    tab.run(&mut disk);
+    tab.type_text("one ");
+    tab.flush();
+    tab.run(&mut disk);
+    tab.type_text("two");
+    tab.doc.close(tab.now);
+    tab.drain();
+    assert!(tab.doc.is_storing());
+    tab.run(&mut disk);
+    assert!(!tab.doc.is_storing());
+    assert!(matches!(disk.records.values().next(), Some(Content::Snapshot(_))));
+    assert_eq!(disk.records.len(), 1);
+    tab.now = tab.now + std::time::Duration::from_secs(3600);
+    tab.doc.handle_timeout(tab.now);
+    tab.drain();
+    assert!(!tab.doc.is_storing());
+}
+
+#[test]
 fn openings_that_overlap_leave_one_snapshot_and_no_trace_of_who_wrote_nothing() {
     let mut disk = Disk::default();
     let mut writer = Tab::open(1);

@@ -42,6 +42,8 @@ pub(crate) struct Storage {
     failing: bool,
     pub(crate) moment: Moment,
     idle_at: Option<Timestamp>,
+    /// Nothing will come later: what there is to write at leisure is written now.
+    is_closing: bool,
     /// The position and the last change of the write under way.
     writing_change: u64,
     /// The updates under way, for other tabs.
@@ -72,7 +74,16 @@ impl Storage {
     /// Nothing is urgent: what there is to write at leisure is written when nothing has come for a
     /// while.
     pub(crate) fn rest(&mut self, now: Timestamp) {
-        self.idle_at = Some(now + IDLE_AFTER);
+        if !self.is_closing {
+            self.idle_at = Some(now + IDLE_AFTER);
+        }
+    }
+
+    /// The document is about to be closed.
+    pub(crate) fn close(&mut self) {
+        self.moment = Moment::Idle;
+        self.idle_at = None;
+        self.is_closing = true;
     }
 }
 
@@ -90,6 +101,7 @@ impl Default for Storage {
             failing: false,
             moment: Moment::Busy,
             idle_at: None,
+            is_closing: false,
             writing_change: 0,
             writing: Vec::new(),
             replacing: Vec::new(),
@@ -390,7 +402,9 @@ impl<P: Peer> OpenDocument<P> {
         if self.receipts.durable(self.storage.writing_change) {
             self.tell_receipts();
         }
-        self.storage.moment = Moment::Busy;
+        if !self.storage.is_closing {
+            self.storage.moment = Moment::Busy;
+        }
         self.storage.rest(now);
         // What waits for something else isn't in the journal.
         if self.is_all_durable() {

@@ -130,6 +130,16 @@ impl RawDocument {
         promise(async move { done(replica.close().await) })
     }
 
+    /// Resolves when nothing of it is being written any more.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn rest(&self) -> Promise {
+        let replica = Rc::clone(&self.replica);
+        promise(async move {
+            replica.rest().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// Whether the document's room is joined, and there is a network.
     pub fn network(&self, up: bool) {
         let event = if up { NodeEvent::Joined } else { NodeEvent::Left };

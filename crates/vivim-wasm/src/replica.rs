@@ -64,6 +64,8 @@ pub(crate) struct Replica {
     is_telling: Cell<bool>,
     /// Who waits for what to be durable.
     flushes: RefCell<Vec<Flush>>,
+    /// Who waits for the store to have nothing to do for it.
+    rests: RefCell<Vec<oneshot::Sender<()>>>,
     /// The timer that is set, and when it rings.
     alarm: RefCell<Option<(Timestamp, AbortHandle)>>,
     pub(crate) wants: Cell<Wants>,
@@ -82,6 +84,7 @@ impl Replica {
             news: RefCell::default(),
             is_telling: Cell::new(false),
             flushes: RefCell::default(),
+            rests: RefCell::default(),
             alarm: RefCell::default(),
             wants: Cell::default(),
             is_closed: Cell::new(false),
@@ -180,6 +183,18 @@ impl Replica {
         self.durable(position).await
     }
 
+    /// Resolves when nothing of it is being written, the names and the compaction behind the content
+    /// included.
+    pub(crate) async fn rest(self: Rc<Self>) {
+        if !self.doc.borrow().is_storing() {
+            return;
+        }
+        let (done, wait) = oneshot::channel();
+        self.rests.borrow_mut().push(done);
+        // The sender lives in here.
+        let _ = wait.await;
+    }
+
     async fn durable(&self, position: Position) -> Result<(), StoreError> {
         if self.doc.borrow().durable() >= position {
             return Ok(());
@@ -246,6 +261,12 @@ impl Replica {
             match output {
                 Some(output) => self.do_one(output),
                 None => break,
+            }
+        }
+        if !self.doc.borrow().is_storing() {
+            for waiter in self.rests.take() {
+                // Whoever waits no longer doesn't need to know.
+                let _ = waiter.send(());
             }
         }
         self.set_alarm();
