@@ -319,6 +319,28 @@ scenario('what newer software has stored is refused as such, and stays as it is'
   assert.deepEqual(await ask(tab, 'records'), before)
 })
 
+scenario('what the version before has stored is read, and goes on', async (scope) => {
+  const [{ origin }, ada] = await Promise.all([site(scope), scope.chromium('ada')])
+  const name = newRoom()
+  const tab = await open(ada, origin)
+  await ask(tab, 'create', name)
+  await ask(tab, 'append', name, 'of before')
+  await ask(tab, 'flush', name)
+  await tab.evaluate((name) => window.peer.service.destroyDocument(name), name)
+  await ask(tab, 'makeOlder')
+  const before = await ask(tab, 'records')
+  assert.ok(before.records.every((/** @type {string} */ record) => /^\d+: 1,/.test(record)), String(before.records))
+  await reload(tab, origin)
+  await ask(tab, 'create', name)
+  assert.equal(await ask(tab, 'text', name), 'of before')
+  await ask(tab, 'append', name, ', and on')
+  await ask(tab, 'flush', name)
+  await reload(tab, origin)
+  await ask(tab, 'create', name)
+  assert.equal(await ask(tab, 'text', name), 'of before, and on')
+  assert.deepEqual(await ask(tab, 'of', 'storage:error'), [])
+})
+
 scenario('damaged records are reported by the document, set aside, and come back from a peer', async (scope) => {
   const [{ origin }, relay, ada, bob] = await Promise.all([
     site(scope), scope.relay(), scope.chromium('ada'), scope.chromium('bob'),

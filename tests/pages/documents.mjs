@@ -2,6 +2,45 @@
 
 import init, { CRDTSyncService, NetworkNode } from 'vivim-wasm'
 
+const U64 = (1n << 64n) - 1n
+const [P1, P2, P3, P4, P5] = [
+  0x9e3779b185ebca87n, 0xc2b2ae3d27d4eb4fn, 0x165667b19e3779f9n, 0x85ebca77c2b2ae63n, 0x27d4eb2f165667c5n,
+]
+
+/**
+ * XXH64 as it is published, so that the package's is compared with another one.
+ * @param {Uint8Array} bytes
+ * @param {bigint} seed
+ */
+function xxh64(bytes, seed) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const wrap = (/** @type {bigint} */ value) => value & U64
+  const turn = (/** @type {bigint} */ value, /** @type {bigint} */ by) => wrap(value << by) | (value >> (64n - by))
+  const round = (/** @type {bigint} */ acc, /** @type {bigint} */ lane) => wrap(turn(wrap(acc + lane * P2), 31n) * P1)
+  let at = 0
+  let hash = wrap(seed + P5)
+  if (bytes.length >= 32) {
+    let accs = [seed + P1 + P2, seed + P2, seed, seed - P1].map(wrap)
+    for (; at + 32 <= bytes.length; at += 32) {
+      accs = accs.map((acc, lane) => round(acc, view.getBigUint64(at + lane * 8, true)))
+    }
+    hash = wrap([1n, 7n, 12n, 18n].reduce((sum, by, lane) => sum + turn(accs[lane] ?? 0n, by), 0n))
+    for (const acc of accs) hash = wrap((hash ^ round(0n, acc)) * P1 + P4)
+  }
+  hash = wrap(hash + BigInt(bytes.length))
+  for (; at + 8 <= bytes.length; at += 8) {
+    hash = wrap(turn(hash ^ round(0n, view.getBigUint64(at, true)), 27n) * P1 + P4)
+  }
+  if (at + 4 <= bytes.length) {
+    hash = wrap(turn(hash ^ wrap(BigInt(view.getUint32(at, true)) * P1), 23n) * P2 + P3)
+    at += 4
+  }
+  for (; at < bytes.length; at++) hash = wrap(turn(hash ^ wrap(BigInt(view.getUint8(at)) * P5), 11n) * P1)
+  hash = wrap((hash ^ (hash >> 33n)) * P2)
+  hash = wrap((hash ^ (hash >> 29n)) * P3)
+  return hash ^ (hash >> 32n)
+}
+
 /** One tab: a node, its document service, and what was heard of its documents. */
 export class Documents {
   /** @type {any} */
@@ -87,12 +126,23 @@ export class Documents {
 
   /** Makes every record one of a later version, with the header that all versions have. */
   makeNewer() {
-    return this.tamper(async (bytes) => {
+    return this.tamper((bytes) => {
       const newer = bytes.slice()
-      newer[0] = 2
-      const summed = new Uint8Array([...newer.subarray(0, 6), ...newer.subarray(14)])
-      newer.set(new Uint8Array(await crypto.subtle.digest('SHA-256', summed)).subarray(0, 8), 6)
+      newer[0] = 3
+      const view = new DataView(newer.buffer)
+      view.setBigUint64(6, xxh64(newer.subarray(14), view.getBigUint64(0, true) & 0xffff_ffff_ffffn), true)
       return newer
+    })
+  }
+
+  /** Makes every record one of the version before, with its checksum. */
+  makeOlder() {
+    return this.tamper(async (bytes) => {
+      const older = bytes.slice()
+      older[0] = 1
+      const summed = new Uint8Array([...older.subarray(0, 6), ...older.subarray(14)])
+      older.set(new Uint8Array(await crypto.subtle.digest('SHA-256', summed)).subarray(0, 8), 6)
+      return older
     })
   }
 

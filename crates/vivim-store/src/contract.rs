@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use vivim_proto::id::DocId;
 
 use crate::error::StoreError;
 use crate::meta::DocumentMeta;
 use crate::policy::{Ledger, Moment};
-use crate::record::RecordError;
+use crate::record::{self, RecordError};
 use crate::store::{Content, Loaded, RecordKey, Store, Usage, Written};
 
 /// The document that the tests are about.
@@ -42,12 +41,9 @@ pub fn meta(doc: DocId, name: &str) -> DocumentMeta {
 
 /// A record as a later version might write it: with the header that all versions have.
 pub fn newer_record(payload: &[u8]) -> Vec<u8> {
-    let mut record = vec![2, 2];
-    record.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    let sum = Sha256::new().chain_update(&record).chain_update(payload).finalize();
-    record.extend_from_slice(&sum[..8]);
-    record.extend_from_slice(payload);
-    record
+    let [l0, l1, l2, l3] = (payload.len() as u32).to_le_bytes();
+    let described = [3, 2, l0, l1, l2, l3];
+    [&described[..], &record::sum(described, payload), payload].concat()
 }
 
 fn keys(written: &[Written]) -> Vec<RecordKey> {

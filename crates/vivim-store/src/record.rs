@@ -4,18 +4,23 @@
 //! version (1) ‖ kind (1) ‖ length of the payload (4, little endian) ‖ checksum (8) ‖ payload
 //! ```
 //!
-//! The checksum is the first eight bytes of the SHA-256 of everything else: disks and browsers have
-//! been seen to give back the half of what they were given. The payload of a group of updates is
-//! each of them behind its length as a varint; that of a snapshot is the snapshot.
+//! The checksum is for damage, not for forgery: disks and browsers have been seen to give back the
+//! half of what they were given. It is the XXH64 of the payload, little endian, with the six bytes
+//! before it as the seed (little endian, too). In version 1 it was the beginning of a SHA-256, which in
+//! a browser took longer than all else that it takes to open a document; such records are read.
+//!
+//! The payload of a group of updates is each of them behind its length as a varint; that of a snapshot
+//! is the snapshot.
 //!
 //! Decoding believes nothing: any bytes give a record or a [`RecordError`], and nothing is reserved
 //! on the word of a length.
 //!
-//! All versions have this header. So a record of a version or kind that isn't known here is told from
+//! All later versions have this header. So a record of a version or kind that isn't known here is told from
 //! a damaged one by its checksum: it is [`RecordError::Newer`], and is left as it is.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use twox_hash::XxHash64;
 use vivim_proto::wire::{Reader, WireError, put_bytes};
 
 use crate::limits::{GROUP_BYTES, MAX_PAYLOAD, MAX_UPDATES_PER_RECORD};
@@ -24,8 +29,11 @@ use crate::meta::DocumentMeta;
 /// Bytes of a record without its payload.
 pub const HEADER: usize = 14;
 
-/// The version of the format that this code writes, and the only one that it reads.
-const VERSION: u8 = 1;
+/// The version of the format that this code writes.
+const VERSION: u8 = 2;
+
+/// The version before, which is read: it differs in the checksum.
+const VERSION_SHA: u8 = 1;
 
 const KIND_SNAPSHOT: u8 = 1;
 const KIND_UPDATES: u8 = 2;
@@ -150,7 +158,7 @@ pub(crate) fn is_newer(bytes: &Bytes) -> bool {
 
 /// Whether a record that begins like this is of a version and a kind that are known here.
 pub(crate) fn is_known(head: &[u8]) -> bool {
-    matches!(head, [VERSION, KIND_SNAPSHOT | KIND_UPDATES | KIND_META, ..])
+    matches!(head, [VERSION | VERSION_SHA, KIND_SNAPSHOT | KIND_UPDATES | KIND_META, ..])
 }
 
 /// The kind and the payload, if length and checksum are right.
@@ -159,19 +167,22 @@ fn checked(bytes: &Bytes) -> Result<(u8, Bytes), RecordError> {
         return Err(RecordError::Truncated(bytes.len()));
     };
     let [version, kind, l0, l1, l2, l3, checksum @ ..] = *header;
+    let described = [version, kind, l0, l1, l2, l3];
     let expected = u32::from_le_bytes([l0, l1, l2, l3]);
     if expected as usize != payload.len() {
         let (expected, found) = (expected.into(), payload.len() as u64);
         return Err(RecordError::Length { expected, found });
     }
     // A newer version may allow for more.
-    if version == VERSION && payload.len() > MAX_PAYLOAD {
+    if matches!(version, VERSION | VERSION_SHA) && payload.len() > MAX_PAYLOAD {
         return Err(RecordError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD });
     }
-    if checksum != sum(&header[..CHECKSUM_AT], payload) {
+    let right =
+        if version == VERSION_SHA { sha(described, payload) } else { sum(described, payload) };
+    if checksum != right {
         return Err(RecordError::Checksum);
     }
-    if version != VERSION {
+    if !matches!(version, VERSION | VERSION_SHA) {
         return Err(RecordError::Newer { version, kind });
     }
     Ok((kind, bytes.slice(HEADER..)))
@@ -183,17 +194,26 @@ fn encode(kind: u8, payload: &[u8]) -> Result<Bytes, RecordError> {
         return Err(too_large);
     }
     let length = u32::try_from(payload.len()).map_err(|_| too_large)?;
+    let [l0, l1, l2, l3] = length.to_le_bytes();
+    let described = [VERSION, kind, l0, l1, l2, l3];
     let mut out = Vec::with_capacity(HEADER + payload.len());
-    out.extend_from_slice(&[VERSION, kind]);
-    out.extend_from_slice(&length.to_le_bytes());
-    let checksum = sum(&out, payload);
-    out.extend_from_slice(&checksum);
+    out.extend_from_slice(&described);
+    out.extend_from_slice(&sum(described, payload));
     out.extend_from_slice(payload);
     Ok(out.into())
 }
 
-fn sum(header: &[u8], payload: &[u8]) -> [u8; 8] {
-    let hash: [u8; 32] = Sha256::new().chain_update(header).chain_update(payload).finalize().into();
+/// The checksum of a payload and what stands before it.
+pub(crate) fn sum(described: [u8; CHECKSUM_AT], payload: &[u8]) -> [u8; 8] {
+    let [a, b, c, d, e, f] = described;
+    let seed = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    XxHash64::oneshot(seed, payload).to_le_bytes()
+}
+
+/// The checksum as it was in version 1.
+fn sha(described: [u8; CHECKSUM_AT], payload: &[u8]) -> [u8; 8] {
+    let hash = Sha256::new().chain_update(described).chain_update(payload).finalize();
+    let hash: [u8; 32] = hash.into();
     let [a, b, c, d, e, f, g, h, ..] = hash;
     [a, b, c, d, e, f, g, h]
 }

@@ -87,12 +87,27 @@ proptest! {
 
 #[test]
 fn a_record_has_the_published_bytes() {
-    // printf '\1\1\3\0\0\0abc' | sha256sum
     let encoded = encode_snapshot(b"abc").unwrap();
-    let header = [1, 1, 3, 0, 0, 0];
-    assert_eq!(encoded[..6], header);
-    assert_eq!(encoded[6..14], Sha256::digest([&header[..], b"abc"].concat())[..8]);
+    assert_eq!(encoded[..6], [2, 1, 3, 0, 0, 0]);
+    // By the algorithm as published: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+    assert_eq!(encoded[6..14], [51, 167, 237, 191, 142, 200, 123, 209]);
     assert_eq!(&encoded[14..], b"abc");
+}
+
+#[test]
+fn a_record_of_the_first_version_is_read() {
+    // printf '\1\1\3\0\0\0abc' | sha256sum
+    let header = [1, 1, 3, 0, 0, 0];
+    let sum = Sha256::digest([&header[..], b"abc"].concat());
+    let old = Bytes::from([&header[..], &sum[..8], b"abc"].concat());
+    assert_eq!(decode(&old), Ok(Record::Snapshot(Bytes::from_static(b"abc"))));
+    assert!(is_known(&old) && !is_newer(&old));
+    for at in 0..old.len() {
+        let mut damaged = old.to_vec();
+        damaged[at] ^= 0x40;
+        let damaged = Bytes::from(damaged);
+        assert!(decode(&damaged).is_err() && !is_newer(&damaged), "byte {at}");
+    }
 }
 
 #[test]
@@ -114,7 +129,7 @@ fn each_fault_has_its_own_error() {
 #[test]
 fn an_intact_record_of_a_newer_version_is_told_from_a_damaged_one() {
     let newer = Bytes::from(crate::contract::newer_record(b"something new"));
-    assert_eq!(decode(&newer), Err(RecordError::Newer { version: 2, kind: KIND_UPDATES }));
+    assert_eq!(decode(&newer), Err(RecordError::Newer { version: 3, kind: KIND_UPDATES }));
     assert!(is_newer(&newer));
     let kind = encode(9, b"").unwrap();
     assert_eq!(decode(&kind), Err(RecordError::Newer { version: VERSION, kind: 9 }));
