@@ -85,11 +85,27 @@ pub const MAX_SUMMARY: usize = 1024 * 1024;
 pub const MAX_AWARENESS: usize = 64 * 1024;
 
 /// Bytes of summaries, updates and awareness that may be under way on one channel in one direction
-/// before the receiver's replica has taken them. Covers 10 Mbit/s at 200 ms.
-pub const CREDIT_WINDOW: u64 = 256 * 1024;
+/// before the receiver's replica has taken them, at first. A burst of so many fits into what a
+/// socket and a browser hold: of a larger one the end gets lost when the other side is busy, and a
+/// data channel sends what was lost at the end, where nothing follows that would show it, only after
+/// 400 ms.
+pub const CREDIT_WINDOW: u64 = 48 * 1024;
 
-/// Credit is given back in portions of at least this many bytes.
+/// The same on a long path, which the window grows with. Covers 10 Mbit/s at 200 ms.
+pub const MAX_CREDIT_WINDOW: u64 = 256 * 1024;
+
+/// Credit is given back in portions of at least this many bytes: less than a frame, so that one
+/// frame arrives for each that leaves.
 pub const CREDIT_BATCH: u64 = CREDIT_WINDOW / 4;
+
+/// How long a receiver waits with nothing to do, in the time that one window of bytes takes, before
+/// it doubles the window. On a path that is so short the smallest window is 2 MiB/s, and waiting
+/// rather means that the sender is busy.
+pub const CREDIT_IDLE: Duration = Duration::from_millis(20);
+
+/// The longest time that one window of bytes takes on the longest path. Who needs longer has nothing
+/// more to send.
+pub const CREDIT_ROUND: Duration = Duration::from_secs(1);
 
 /// An acknowledgement that nothing else is sent with goes by itself after this long: what is typed
 /// in both directions carries it along, so that a letter isn't held up by the last one's message.

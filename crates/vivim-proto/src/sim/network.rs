@@ -17,7 +17,7 @@ use self::disk::Disk;
 use super::{SetReplica, SimRng};
 use crate::{
     id::DocId,
-    limits::{CREDIT_WINDOW, GOSSIP_SETTLE},
+    limits::{GOSSIP_SETTLE, MAX_CREDIT_WINDOW},
     room::{self, Room, Route},
     sync::{
         CloseCode, Event, FrameDecoder, Input, Output, ReplicaOp, ReplicaResult, RequestId, Session,
@@ -429,7 +429,7 @@ impl Network {
             *largest = payload.len().max(*largest);
             let (bytes, largest) = (*bytes, *largest);
             self.report.most_in_flight = self.report.most_in_flight.max(bytes);
-            if bytes > largest + CREDIT_WINDOW as usize {
+            if bytes > largest + MAX_CREDIT_WINDOW as usize {
                 return Err(self.failure(format!("{bytes} bytes wait for one replica")));
             }
         }

@@ -8,6 +8,7 @@ use super::{
     AckLevel, Frame, ReplicaOp, RequestId, SyncError,
     frame::encode_parts,
     message::{Ack, encode_credit, kind},
+    window::Window,
 };
 use crate::{
     limits::{
@@ -26,6 +27,7 @@ pub(super) struct Inbound {
     allowance: u64,
     /// Bytes whose credit is to be given back with the next credit frame.
     returned: u64,
+    window: Window,
     partial: Option<Partial>,
     /// The rest of a message that is of no use: it began before sync did.
     skipping: bool,
@@ -111,6 +113,7 @@ impl Inbound {
             channel,
             allowance: CREDIT_WINDOW,
             returned: 0,
+            window: Window::default(),
             partial: None,
             skipping: false,
             last_seq: 0,
@@ -127,11 +130,18 @@ impl Inbound {
     }
 
     /// Takes a frame of a kind that counts against credit. Messages are of use while `linked`.
-    pub(super) fn receive(&mut self, frame: Frame, linked: bool) -> Result<Received, SyncError> {
+    pub(super) fn receive(
+        &mut self,
+        frame: Frame,
+        linked: bool,
+        now: Timestamp,
+    ) -> Result<Received, SyncError> {
         let Frame { kind, more, body, .. } = frame;
         let len = body.len() as u64;
         self.allowance =
             self.allowance.checked_sub(len).ok_or(SyncError::CreditExceeded(self.channel))?;
+        let idle = self.waiting.is_empty() && self.in_flight.is_empty();
+        self.returned += self.window.receive(len, self.allowance, idle, now);
         if self.skipping || !linked && self.partial.is_none() {
             self.skipping = more;
             self.returned += len;
@@ -234,6 +244,11 @@ impl Inbound {
             self.in_flight.pop_front();
         }
         Some(done)
+    }
+
+    /// The replica has answered something, so it was busy until now.
+    pub(super) fn replica_answered(&mut self, now: Timestamp) {
+        self.window.quiet_since = now;
     }
 
     /// Whether a message given to the replica is awareness.

@@ -48,9 +48,11 @@
 //! # Flow
 //!
 //! Messages are cut into fragments that fit a frame of 16 KiB; channels with something to send take
-//! turns, one frame each. A sender has a window of 256 KiB per channel, which counts the frame
+//! turns, one frame each. A sender has a window of 48 KiB per channel, which counts the frame
 //! bodies of summaries, updates and awareness. The receiver gives credit back when its *replica*
-//! has taken a message, so a slow replica holds the sender and nobody in between has to buffer. A
+//! has taken a message, so a slow replica holds the sender and nobody in between has to buffer. When
+//! the receiver waits though the sender has used its credit up, the path is long, and the receiver
+//! gives more than it took, until the window has 256 KiB. A
 //! message larger than the window gets credit while it arrives, if nothing else of its channel is
 //! waiting for the replica; half-received messages have a budget per session, beyond which one
 //! channel at a time goes on.
@@ -94,6 +96,7 @@ mod message;
 mod outbound;
 mod reassembly;
 mod session;
+mod window;
 
 use bytes::Bytes;
 

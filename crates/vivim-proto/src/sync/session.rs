@@ -366,7 +366,7 @@ impl Session {
         let linked = channel.link.is_some();
         let Some(remote) = &mut channel.remote else { return Ok(()) };
         let kind = frame.kind;
-        let received = remote.receive(frame, linked)?;
+        let received = remote.receive(frame, linked, now)?;
         self.account(doc);
         match received {
             Received::Skipped | Received::Partial => {

@@ -29,6 +29,7 @@ impl Session {
         else {
             return;
         };
+        remote.replica_answered(now);
         match (kind, result) {
             (RequestKind::Apply, ReplicaResult::Applied) => {
                 self.handle_taken(doc, id, Taken::Applied, out);

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     limits::{
-        ACK_DELAY, CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN, MAX_REASSEMBLY,
-        SUMMARY_BURST,
+        ACK_DELAY, CREDIT_WINDOW, MAX_CREDIT_WINDOW, MAX_FRAME, MAX_MESSAGE, MAX_QUEUE_LEN,
+        MAX_REASSEMBLY, SUMMARY_BURST,
     },
     sim::SetReplica,
     sync::{AckLevel, FrameDecoder, ReplicaError, ReplicaResult, frame::max_body},
