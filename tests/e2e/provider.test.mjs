@@ -188,12 +188,14 @@ scenario('with y-indexeddb beside it, what was written offline is there after a 
   await ask(near, 'open', { room, stored: true })
   await ask(near, 'write', 'together ')
   await shows(far, 'together ')
+  await ask(near, 'stored')
   // Offline: no node runs in the page that is loaded now.
   await near.page.reload()
   await near.waitFor('the page is ready', () => 'peer' in window)
   await ask(near, 'open', { room, stored: true })
   await shows(near, 'together ')
-  await ask(near, 'writeStored', 'offline ')
+  await ask(near, 'write', 'offline ')
+  await ask(near, 'stored')
   await ask(far, 'write', 'meanwhile ')
   await near.page.reload()
   await near.waitFor('the page is ready', () => 'peer' in window)
@@ -204,6 +206,7 @@ scenario('with y-indexeddb beside it, what was written offline is there after a 
     return here === there && ['together', 'offline', 'meanwhile'].every((word) => here.includes(word))
   })
   // What storage brought was sent on, and what the room brought was stored.
+  await ask(near, 'stored')
   await near.page.reload()
   await near.waitFor('the page is ready', () => 'peer' in window)
   await ask(near, 'open', { room, stored: true })

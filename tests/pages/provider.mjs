@@ -60,11 +60,16 @@ export class ProviderPage {
     shared.insert(shared.length, text)
   }
 
-  /** Writes, and waits until y-indexeddb has it. @param {string} text */
-  async writeStored(text) {
-    this.write(text)
-    // y-indexeddb says nothing about single updates: a value written behind them is.
-    await this.persistence?.set('written', text)
+  /** Waits until y-indexeddb has stored what the document holds. */
+  async stored() {
+    const database = this.persistence?.db
+    if (!database) throw new Error('open it as stored first')
+    // y-indexeddb says nothing about single updates, but a database reads what was to be written before.
+    const reading = database.transaction(['updates']).objectStore('updates').count()
+    await new Promise((resolve, reject) => {
+      reading.onsuccess = resolve
+      reading.onerror = () => reject(reading.error)
+    })
   }
 
   /** Names of the other users here. */
