@@ -144,6 +144,7 @@ export class DemoPage {
     await this.tab.evaluate((room) => {
       location.hash = `#${room}`
     }, room)
+    await this.tab.waitFor('the other room is open', (room) => window.vivim?.document?.roomName === room, room)
   }
 
   /** Reloads the page. */
