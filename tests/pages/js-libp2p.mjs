@@ -14,6 +14,11 @@ import { createLibp2p } from 'libp2p'
 import { ECHO, SINK, measureEcho, measurePush, serveEcho, serveSink, transfer } from './protocols.mjs'
 
 const TOPIC_TIMEOUT_MS = 15_000
+/**
+ * Behind what it has sent, js-libp2p waits 10 s for the other side to have seen the end, and then calls the stream
+ * broken: too short for a mebibyte on a machine that stands still now and then.
+ */
+const FIN_ACK_TIMEOUT_MS = 60_000
 
 /**
  * A MessageStream of libp2p 3 as the measurements see it. It never pauses the sender, so what arrives is queued here.
@@ -62,7 +67,11 @@ export class JsLibp2p {
     this.running = await createLibp2p({
       start: false,
       addresses: { listen: relay ? [`${relay}/p2p-circuit`, '/webrtc'] : ['/webrtc'] },
-      transports: [webSockets(), webRTC({ rtcConfiguration: { iceServers: [] } }), circuitRelayTransport()],
+      transports: [
+        webSockets(),
+        webRTC({ rtcConfiguration: { iceServers: [] }, dataChannel: { finAckTimeout: FIN_ACK_TIMEOUT_MS } }),
+        circuitRelayTransport(),
+      ],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater: { denyDialMultiaddr: () => false },
