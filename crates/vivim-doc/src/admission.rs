@@ -413,7 +413,7 @@ impl Judge<'_> {
         if let Some(kind) = block.is_type {
             self.history.add_type(block.id, kind, self.mark);
         }
-        self.history.scopes.note(scope, block.content);
+        self.history.note_content(scope, block.content, self.mark);
         let after = match block.place {
             Place::Beside(left, None) if state == block.id.clock => left,
             _ => None,

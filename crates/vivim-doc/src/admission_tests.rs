@@ -81,6 +81,19 @@ fn a_refused_update_leaves_no_trace() {
     assert_eq!(history.state(1), 0);
     assert_eq!(history.count_runs(), 0);
     assert_eq!(history.states().count(), 0);
+    assert!(!history.has_text("a") && history.guess_kind("b").is_none());
+}
+
+#[test]
+fn what_a_refused_update_said_of_a_type_is_not_believed() {
+    let mut history = History::default();
+    // Unit 0 of client 7 is a text in the list "r", which has a text in it; then follows nonsense.
+    let refused = [1, 3, 7, 0, 7, 1, 1, b'r', 2, 4, 0, 7, 0, 1, b'x', 0x84, 7, 9, 1, b'y', 0];
+    let error = admit(&mut history, &refused).unwrap_err();
+    assert!(matches!(error, ApplyError::Invalid(Invalid::Circular)), "{error}");
+    // In truth it is an array, with a number in it.
+    let good = [1, 2, 7, 0, 7, 1, 1, b'r', 0, 8, 0, 7, 0, 1, 0x7d, 1, 0];
+    assert_eq!(admit(&mut history, &good).unwrap().now.as_deref(), Some(&good[..]));
 }
 
 #[test]

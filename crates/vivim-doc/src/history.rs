@@ -108,8 +108,11 @@ pub(crate) enum Parent {
 #[derive(Debug)]
 pub(crate) struct Mark {
     known_clients: usize,
+    known_scopes: usize,
     ends: Vec<(ClientNo, usize, u32)>,
     types: Vec<Id>,
+    /// What scopes had held before.
+    contents: Vec<(Scope, u8)>,
 }
 
 impl Parent {
@@ -129,7 +132,13 @@ impl Parent {
 impl History {
     pub(crate) fn mark(&mut self) -> Mark {
         self.judged += 1;
-        Mark { known_clients: self.clients.len(), ends: Vec::new(), types: Vec::new() }
+        Mark {
+            known_clients: self.clients.len(),
+            known_scopes: self.scopes.known.len(),
+            ends: Vec::new(),
+            types: Vec::new(),
+            contents: Vec::new(),
+        }
     }
 
     /// The number of a client whose units are about to be added.
@@ -169,6 +178,15 @@ impl History {
         for id in mark.types {
             self.types.remove(&id);
         }
+        for (scope, content) in mark.contents.into_iter().rev() {
+            if let Some(info) = self.scopes.info_mut(scope) {
+                info.content = content;
+            }
+        }
+        // What was said of a type that isn't there would be believed of the one that comes.
+        for info in self.scopes.known.drain(mark.known_scopes..) {
+            self.scopes.numbers.remove(&info.key);
+        }
         self.ends.clear();
     }
 
@@ -180,6 +198,11 @@ impl History {
         if !joins {
             client.runs.push(run);
         }
+    }
+
+    /// Notes what a scope has held.
+    pub(crate) fn note_content(&mut self, scope: Scope, content: Content, mark: &mut Mark) {
+        self.scopes.note(scope, content, mark);
     }
 
     pub(crate) fn add_type(&mut self, id: Id, kind: Kind, mark: &mut Mark) {
@@ -373,8 +396,11 @@ impl Scopes {
         self.info(scope).is_some_and(|info| info.key.key.is_some())
     }
 
-    pub(crate) fn note(&mut self, scope: Scope, content: Content) {
-        if let Some(info) = self.info_mut(scope) {
+    fn note(&mut self, scope: Scope, content: Content, mark: &mut Mark) {
+        if let Some(info) = self.info_mut(scope)
+            && info.content & content.bit() != content.bit()
+        {
+            mark.contents.push((scope, info.content));
             info.content |= content.bit();
         }
     }
