@@ -7,8 +7,16 @@
     reason = "tests fail by panicking"
 )]
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::Semaphore,
+};
 use vivim_documents::{
     SyncState,
     native::{CrdtSyncService, Document, ServiceError},
@@ -50,6 +58,50 @@ async fn start(relay: Option<&Multiaddr>, file: &Path, device: &str) -> Peer {
     let (service, driver) = CrdtSyncService::new(node.clone(), events, store, device);
     tokio::spawn(driver.run(drop));
     Peer { id: node.peer_id(), node, service }
+}
+
+/// An address of the relay at which only so many bytes get through before the gate is opened.
+struct Gate {
+    address: Multiaddr,
+    bytes: Arc<Semaphore>,
+}
+
+impl Gate {
+    async fn before(relay: &Multiaddr, bytes: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let relay = relay.to_string();
+        // `/ip4/127.0.0.1/tcp/…`
+        let there = relay.split('/').nth(4).unwrap().to_owned();
+        let address = relay.replace(&format!("/tcp/{there}/"), &format!("/tcp/{port}/"));
+        let bytes = Arc::new(Semaphore::new(bytes));
+        let gate = Self { address: address.parse().unwrap(), bytes: bytes.clone() };
+        tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                let far = TcpStream::connect(format!("127.0.0.1:{there}")).await.unwrap();
+                let (near, far) = (near.into_split(), far.into_split());
+                tokio::spawn(pass(near.0, far.1, bytes.clone()));
+                tokio::spawn(pass(far.0, near.1, bytes.clone()));
+            }
+        });
+        gate
+    }
+
+    fn open(&self) {
+        self.bytes.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, bytes: Arc<Semaphore>) {
+    let mut buffer = vec![0; 16 * 1024];
+    // Until one side has closed the connection.
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        bytes.acquire_many(read as u32).await.unwrap().forget();
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -131,7 +183,8 @@ async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_non
     const LARGE: usize = 5 * 1024 * 1024;
     let place = place().await;
     let ann = start(Some(&place.address), &place.data.path().join("ann.sqlite"), "ann").await;
-    let bob = start(Some(&place.address), &place.data.path().join("bob.sqlite"), "bob").await;
+    let gate = Gate::before(&place.address, LARGE / 8).await;
+    let bob = start(Some(&gate.address), &place.data.path().join("bob.sqlite"), "bob").await;
     let large = ann.service.create_document("large").await.unwrap();
     let piece = "0123456789abcdef".repeat(1024);
     for _ in 0..LARGE / piece.len() {
@@ -143,12 +196,17 @@ async fn three_hundred_documents_share_a_connection_and_a_large_one_holds_up_non
         write(&document, "small");
         small.push(document);
     }
-    // The large one is asked for first.
-    let large_there = bob.service.create_document("large").await.unwrap();
     let mut there = Vec::new();
     for number in 0..SMALL {
-        there.push(bob.service.create_document(&format!("small-{number}")).await.unwrap());
+        there.push(bob.service.open_document(&format!("small-{number}"), "").await.unwrap());
     }
+    // The large one is asked for first, and is under way when all the others are asked for.
+    let large_there = bob.service.create_document("large").await.unwrap();
+    until("the large one begins", || large_there.read(|doc| doc.text_len("t").unwrap()) > 0).await;
+    for document in &there {
+        bob.service.sync_document(document).await.unwrap();
+    }
+    gate.open();
     let mut large_was_through = None;
     until("every small one is there", || {
         let done = there.iter().filter(|document| text(document) == "small").count();
