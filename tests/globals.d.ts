@@ -21,6 +21,8 @@ declare module 'vivim-wasm' {
   export default init
   export const NetworkNode: any
   export const CRDTSyncService: any
+  export type Room = any
+  export type VivimDocument = any
 }
 declare module 'vivim-wasm/yjs' {
   export const VivimProvider: any

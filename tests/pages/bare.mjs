@@ -48,6 +48,7 @@ function duplex(channel) {
 export class Bare {
   /** @type {RTCPeerConnection | undefined} */
   connection = undefined
+  /** @type {string} */
   id = crypto.randomUUID()
 
   /** @param {{ relay: string }} config the hub's address */

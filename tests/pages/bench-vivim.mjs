@@ -71,7 +71,7 @@ export class Ours {
     return {
       type: () => text.insert(text.length, 'x'),
       heard: (/** @type {() => void} */ handler) => {
-        document.on('update', ({ local }) => {
+        document.on('update', (/** @type {{ local: boolean }} */ { local }) => {
           if (local || other.length === seen) return
           seen = other.length
           handler()
