@@ -25,7 +25,8 @@ async function run(t, body) {
   t.after(() => child.kill('SIGKILL'))
   let output = ''
   child.stdout.setEncoding('utf8').on('data', chunk => (output += chunk))
-  const ended = once(child, 'exit')
+  // With all of its output, which may come behind its end.
+  const ended = once(child, 'close')
   await once(child, 'message')
   const stopped = performance.now()
   const [code, signal] = await ended
