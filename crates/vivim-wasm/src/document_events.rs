@@ -44,6 +44,25 @@ pub(crate) struct Wants {
 
 /// The event as a plain object, or nothing if nobody wants it or this version has no name for it.
 pub(crate) fn project(event: Event<Who>, wants: Wants) -> Option<JsValue> {
+    match event {
+        Event::Updated { update, from } => {
+            let bytes = || JsValue::from(Uint8Array::from(&update[..]));
+            Some(tagged(
+                "updated",
+                &[
+                    ("update", if wants.updates { bytes() } else { JsValue::UNDEFINED }),
+                    ("peerId", from.map_or(JsValue::UNDEFINED, |peer| peer_name(peer.0))),
+                ],
+            ))
+        }
+        Event::Receipts if !wants.receipts => None,
+        event => project_rare(event),
+    }
+}
+
+// Apart: see `events::pump`.
+#[inline(never)]
+fn project_rare(event: Event<Who>) -> Option<JsValue> {
     Some(match event {
         Event::Awareness { added, updated, removed } => tagged(
             "awareness",
@@ -56,7 +75,7 @@ pub(crate) fn project(event: Event<Who>, wants: Wants) -> Option<JsValue> {
         }
         Event::Loaded => tagged("loaded", &[]),
         Event::Peers => tagged("peers", &[]),
-        Event::Receipts if wants.receipts => tagged("receipts", &[]),
+        Event::Receipts => tagged("receipts", &[]),
         Event::State(state) => tagged("state", &[("state", state.as_str().into())]),
         Event::StorageFailed(error) => {
             let Failure { code, message } = error.into();
@@ -64,16 +83,6 @@ pub(crate) fn project(event: Event<Who>, wants: Wants) -> Option<JsValue> {
         }
         Event::StorageRecovered => tagged("recovered", &[]),
         Event::Synced(peer) => tagged("synced", &[("peerId", peer_name(peer.0))]),
-        Event::Updated { update, from } => {
-            let bytes = || JsValue::from(Uint8Array::from(&update[..]));
-            tagged(
-                "updated",
-                &[
-                    ("update", if wants.updates { bytes() } else { JsValue::UNDEFINED }),
-                    ("peerId", from.map_or(JsValue::UNDEFINED, |peer| peer_name(peer.0))),
-                ],
-            )
-        }
         Event::Wrote(wrote) => tell_wrote(wrote),
         _ => return None,
     })

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use vivim_doc::{awareness, validate};
@@ -17,6 +17,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::{
     js::{constant, object, peer_name, strings},
     records,
+    replica::Replica,
     replicas::Replicas,
 };
 
@@ -47,6 +48,8 @@ export type RawEvent =
 
 /// Runs until the core's events end. Nothing is borrowed while JavaScript runs, so that a handler
 /// can call anything.
+// What doesn't come with every letter is out of line: a browser compiles what has become hot a second
+// time, as a whole, while somebody types.
 pub(crate) async fn pump(
     mut events: EventStream,
     node: Node,
@@ -65,7 +68,7 @@ pub(crate) async fn pump(
                     node.respond(doc, id, replica.answer(peer, op));
                     replica.drive_and_tell();
                     if is_large {
-                        breathe().await;
+                        breathe().boxed_local().await;
                     }
                 } else if let Some(error) = objection(&op) {
                     node.respond(doc, id, ReplicaResult::Failed(error));
@@ -74,15 +77,19 @@ pub(crate) async fn pump(
                 }
             }
             Event::Document(doc, event) => match replicas.get(doc) {
-                Some(replica) => {
-                    if replica.on_node_event(event) {
-                        replica.drive_and_tell();
-                    }
-                }
+                Some(replica) => tell_replica(&replica, event),
                 None => document_event(doc, event).into_iter().for_each(tell),
             },
             event => project(event).into_iter().for_each(tell),
         }
+    }
+}
+
+// Apart: see `pump`.
+#[inline(never)]
+fn tell_replica(replica: &Rc<Replica>, event: DocumentEvent) {
+    if replica.on_node_event(event) {
+        replica.drive_and_tell();
     }
 }
 
@@ -116,6 +123,8 @@ extern "C" {
 }
 
 /// What is wrong with a payload, before an engine that trusts it reads it.
+// Apart: see `pump`.
+#[inline(never)]
 fn objection(op: &ReplicaOp) -> Option<ReplicaError> {
     let checked = match op {
         ReplicaOp::Apply { payload } => validate::update(payload).map(drop),
@@ -128,6 +137,8 @@ fn objection(op: &ReplicaOp) -> Option<ReplicaError> {
 }
 
 /// A question to a replica in JavaScript.
+// Apart: see `pump`.
+#[inline(never)]
 fn question(doc: DocId, peer: PeerId, call: u32, op: &ReplicaOp) -> JsValue {
     let (op, bytes) = match op {
         ReplicaOp::Apply { payload } => ("apply", Some(payload)),
@@ -149,6 +160,8 @@ fn question(doc: DocId, peer: PeerId, call: u32, op: &ReplicaOp) -> JsValue {
 }
 
 /// The event as a plain object, or nothing if this version has no name for it.
+// Apart: see `pump`.
+#[inline(never)]
 fn project(event: Event) -> Option<JsValue> {
     Some(match event {
         Event::Started => event_object("started", &[]),
@@ -208,6 +221,8 @@ fn room_event(room: String, event: RoomEvent) -> Option<JsValue> {
     })
 }
 
+// Apart: see `pump`.
+#[inline(never)]
 fn document_event(doc: DocId, event: DocumentEvent) -> Option<JsValue> {
     let doc = ("docId", JsValue::from(doc.to_hex()));
     Some(match event {

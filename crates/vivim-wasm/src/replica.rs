@@ -263,23 +263,43 @@ impl Replica {
                 None => break,
             }
         }
-        if !self.doc.borrow().is_storing() {
-            for waiter in self.rests.take() {
-                // Whoever waits no longer doesn't need to know.
-                let _ = waiter.send(());
-            }
+        if !self.rests.borrow().is_empty() && !self.doc.borrow().is_storing() {
+            self.end_rests();
         }
         self.set_alarm();
+    }
+
+    // Apart: see `events::pump`.
+    #[inline(never)]
+    fn end_rests(&self) {
+        for waiter in self.rests.take() {
+            // Whoever waits no longer doesn't need to know.
+            let _ = waiter.send(());
+        }
     }
 
     fn do_one(self: &Rc<Self>, output: Output<Who>) {
         let node = || self.core.upgrade().and_then(|core| core.node().ok());
         match output {
-            Output::Awareness(payload) => {
-                node().map(|node| node.local_awareness(self.id, payload.into()));
-            }
             Output::Change { number, payload } => {
                 node().map(|node| node.local_change(self.id, number, payload.into()));
+            }
+            Output::Event(event) => {
+                if let Some(event) = document_events::project(event, self.wants.get()) {
+                    self.news.borrow_mut().push(event);
+                }
+            }
+            output => self.do_rare(output),
+        }
+    }
+
+    // Apart: see `events::pump`.
+    #[inline(never)]
+    fn do_rare(self: &Rc<Self>, output: Output<Who>) {
+        let node = || self.core.upgrade().and_then(|core| core.node().ok());
+        match output {
+            Output::Awareness(payload) => {
+                node().map(|node| node.local_awareness(self.id, payload.into()));
             }
             Output::LargeChange { number } => {
                 node().map(|node| node.note_change(self.id, number) && node.resummarize(self.id));
@@ -292,15 +312,13 @@ impl Replica {
             }
             Output::Durable(upto) => self.settle_flushes(upto, &Ok(())),
             Output::NotDurable(upto, error) => self.settle_flushes(upto, &Err(error)),
-            Output::Event(event) => {
-                if let Some(event) = document_events::project(event, self.wants.get()) {
-                    self.news.borrow_mut().push(event);
-                }
-            }
             Output::Store(op) => self.store(op),
+            output @ (Output::Change { .. } | Output::Event(_)) => self.do_one(output),
         }
     }
 
+    // Apart: see `events::pump`.
+    #[inline(never)]
     fn settle_flushes(&self, upto: Position, result: &Result<(), StoreError>) {
         let waiting = self.flushes.take();
         let (done, waiting): (Vec<_>, Vec<_>) =
@@ -312,6 +330,8 @@ impl Replica {
         }
     }
 
+    // Apart: see `events::pump`.
+    #[inline(never)]
     fn store(self: &Rc<Self>, op: StoreOp) {
         let this = Rc::clone(self);
         spawn_local(async move {
@@ -326,6 +346,8 @@ impl Replica {
 
     // Time ------------------------------------------------------------------------------------------
 
+    // Apart: see `events::pump`.
+    #[inline(never)]
     fn set_alarm(self: &Rc<Self>) {
         let due = self.doc.borrow_mut().poll_timeout();
         let mut alarm = self.alarm.borrow_mut();

@@ -56,6 +56,12 @@ impl<S: Stream + Unpin> Drowsy<S> {
         if !std::mem::take(&mut self.touched) && !has_rung {
             return Poll::Pending;
         }
+        self.ask()
+    }
+
+    // Rare: see `Actor::round`.
+    #[inline(never)]
+    fn ask(&mut self) -> Poll<Option<S::Item>> {
         let polled = self.stream.poll_next_unpin(&mut Context::from_waker(&self.waker));
         // There may be more.
         self.touched = polled.is_ready();

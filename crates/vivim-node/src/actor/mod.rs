@@ -288,12 +288,17 @@ impl Actor {
     }
 
     /// Brings the getters' answers up to date; false if they are.
+    fn refresh(&mut self) -> bool {
+        let is_stale = std::mem::take(&mut self.stale);
+        if is_stale {
+            self.renew_answers();
+        }
+        is_stale
+    }
+
     // Rare: see `Actor::round`.
     #[inline(never)]
-    fn refresh(&mut self) -> bool {
-        if !std::mem::take(&mut self.stale) {
-            return false;
-        }
+    fn renew_answers(&mut self) {
         let status = self.compute_status();
         let mut multiaddrs: Vec<Multiaddr> = self.swarm.external_addresses().cloned().collect();
         for address in self.swarm.listeners() {
@@ -327,7 +332,6 @@ impl Actor {
                 self.emit(Event::Status(status));
             }
         }
-        true
     }
 
     fn compute_status(&self) -> Status {

@@ -68,26 +68,38 @@ impl Timers {
         self.next += 1;
     }
 
+    // Rare: see `Actor::round`.
+    #[inline(never)]
+    fn set(&mut self, deadline: Instant, now: Instant) {
+        self.delay = Some((deadline, Delay::new(whole_millis(deadline - now))));
+    }
+
+    // Rare: see `Actor::round`.
+    #[inline(never)]
+    fn take(&mut self, key: (Instant, u64)) {
+        self.queue.remove(&key);
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Timer> {
         loop {
             let Some((&key, &timer)) = self.queue.first_key_value() else {
                 self.delay = None;
                 return Poll::Pending;
             };
-            let now = Instant::now();
-            if key.0 <= now {
-                self.queue.remove(&key);
-                return Poll::Ready(timer);
-            }
-            if self.delay.as_ref().is_none_or(|(deadline, _)| *deadline != key.0) {
-                self.delay = Some((key.0, Delay::new(whole_millis(key.0 - now))));
-            }
-            if let Some((_, delay)) = &mut self.delay {
+            // Asked first, because it costs less than the clock, and mostly nothing is due.
+            if let Some((_, delay)) = self.delay.as_mut().filter(|(deadline, _)| *deadline == key.0)
+            {
                 match delay.poll_unpin(cx) {
                     Poll::Ready(()) => self.delay = None,
                     Poll::Pending => return Poll::Pending,
                 }
             }
+            let now = Instant::now();
+            if key.0 <= now {
+                self.take(key);
+                return Poll::Ready(timer);
+            }
+            self.set(key.0, now);
         }
     }
 }

@@ -147,6 +147,22 @@ impl Inbound {
             self.returned += len;
             return Ok(Received::Skipped);
         }
+        if !more && self.partial.is_none() && kind == kind::UPDATE {
+            // A frame holds less than the largest update.
+            return Ok(Received::Whole { bytes: body, held: len });
+        }
+        self.receive_fragment(kind, more, body)
+    }
+
+    // Rare: see `Session::handle`.
+    #[inline(never)]
+    fn receive_fragment(
+        &mut self,
+        kind: u8,
+        more: bool,
+        body: Bytes,
+    ) -> Result<Received, SyncError> {
+        let len = body.len() as u64;
         let max = match kind {
             kind::SUMMARY => MAX_SUMMARY,
             kind::AWARENESS => MAX_AWARENESS,

@@ -244,10 +244,16 @@ impl Session {
         };
         let overloaded = self.control.len() > MAX_CONTROL_QUEUE;
         if let Some(error) = result.err().or(overloaded.then_some(SyncError::NotReading)) {
-            *self = Self { failed: true, ..Self::new(self.config.clone()) };
-            out.push(Output::Event(Event::Failed(error)));
+            self.fail(error, &mut out);
         }
         out
+    }
+
+    // Rare: see `Session::handle`.
+    #[inline(never)]
+    fn fail(&mut self, error: SyncError, out: &mut Vec<Output>) {
+        *self = Self { failed: true, ..Self::new(self.config.clone()) };
+        out.push(Output::Event(Event::Failed(error)));
     }
 
     /// The next encoded frame, or `None` if there is nothing that could be sent now.
@@ -276,7 +282,9 @@ impl Session {
 
     /// When to pass [`Input::Timeout`]; perhaps at once.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.deferred.values().chain(self.acks.values()).copied().min()
+        let deferred = self.deferred.values().copied().min();
+        let acks = self.acks.values().copied().min();
+        deferred.map_or(acks, |at| Some(acks.map_or(at, |ack| at.min(ack))))
     }
 
     /// The state of a document, if either side has opened it.
@@ -304,17 +312,7 @@ impl Session {
             kind::OPEN => self.handle_open(frame.channel, Open::decode(frame.body)?, out),
             kind::SUMMARY | kind::UPDATE | kind::AWARENESS => self.handle_data(frame, now, out),
             kind::ACK => self.handle_ack(frame.channel, Ack::decode(frame.body)?, out),
-            kind::CREDIT => {
-                let bytes = decode_credit(frame.body)?;
-                if let Some(doc) = self.local_doc(frame.channel)? {
-                    if let Some(local) = self.channels.get_mut(&doc).and_then(|c| c.local.as_mut())
-                    {
-                        local.add_credit(bytes);
-                    }
-                    self.wake(doc);
-                }
-                Ok(())
-            }
+            kind::CREDIT => self.handle_credit(frame.channel, decode_credit(frame.body)?),
             kind::CLOSE => self.handle_close(frame.channel, Close::decode(frame.body)?, out),
             // A kind of a later version.
             _ => Ok(()),
@@ -355,6 +353,20 @@ impl Session {
         Ok(())
     }
 
+    // Rare: see `Session::handle`.
+    #[inline(never)]
+    fn handle_credit(&mut self, number: u64, bytes: u64) -> Result<(), SyncError> {
+        if let Some(doc) = self.local_doc(number)? {
+            if let Some(local) = self.channels.get_mut(&doc).and_then(|c| c.local.as_mut()) {
+                local.add_credit(bytes);
+            }
+            self.wake(doc);
+        }
+        Ok(())
+    }
+
+    // Apart: see `Session::handle`.
+    #[inline(never)]
     fn handle_data(
         &mut self,
         frame: Frame,
