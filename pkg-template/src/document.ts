@@ -5,7 +5,7 @@ import { DocumentTabs } from './document-tabs.js'
 import { Emitter } from './emitter.js'
 import { toVivimError, VivimError, type VivimErrorCode } from './errors.js'
 import type { Listener, Place } from './place.js'
-import { call, callAsync, rehearseAfter } from './runtime.js'
+import { call, callAsync } from './runtime.js'
 import { DocumentContent } from './shared/content.js'
 
 /**
@@ -130,7 +130,6 @@ export class VivimDocument extends DocumentContent {
     let onLoaded = (): void => {}
     this.loaded = new Promise(resolve => (onLoaded = resolve))
     this.#opening = this.loaded
-    rehearseAfter(this.loaded)
     const { database } = core
     this.#tabs = database === undefined || typeof BroadcastChannel !== 'function'
       ? undefined

@@ -53,28 +53,11 @@ function rehearse(): void {
   // Safari has no idle moments, and a worker: they do without.
   if (typeof requestIdleCallback !== 'function') return
   requestIdleCallback(idle => {
-    while (death === undefined && opening === 0 && idle.timeRemaining() > IDLE_MS) {
+    while (death === undefined && idle.timeRemaining() > IDLE_MS) {
       if (!call(() => glue.rehearse())) return
     }
-    if (opening > 0) isInterrupted = true
-    else if (death === undefined) rehearse()
+    if (death === undefined) rehearse()
   })
-}
-
-/** Documents that wait for the disk: a rehearsal would be in the way of the performance. */
-let opening = 0
-let isInterrupted = false
-
-/** Nothing is rehearsed until this has settled. */
-export function rehearseAfter(opened: Promise<unknown>): void {
-  opening++
-  const settle = (): void => {
-    opening--
-    if (opening > 0 || !isInterrupted) return
-    isInterrupted = false
-    rehearse()
-  }
-  opened.then(settle, settle)
 }
 
 type Instantiable = Response | BufferSource | WebAssembly.Module
