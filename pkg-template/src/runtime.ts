@@ -45,19 +45,42 @@ async function instantiateFrom(source: () => InitInput | Promise<InitInput>): Pr
 /** What has to be left of an idle moment of 50 ms for another step of the rehearsal: nobody may feel it. */
 const IDLE_MS = 16
 
+/** After this long without a call in either direction the module counts as having nothing to do again. */
+const QUIET_MS = 250
+
+/** Calls of the facade into the module. */
+let calls = 0
+
 /**
- * While the page has nothing to do, say because it waits for the network, the engine writes and opens a made-up
- * document: a browser compiles well what is called often, and the first large document opens in a third of the time.
+ * While the page and the module have nothing to do, the engine writes and opens a made-up document: a browser compiles
+ * well what is called often, and the first large document opens in a third of the time.
+ *
+ * A moment that is idle for the browser may be one in which a connection is being made or a document comes from the
+ * disk: a step would be in the way of what it is for.
  */
-function rehearse(): void {
+function rehearse(seen = activity()): void {
   // Safari has no idle moments, and a worker: they do without.
   if (typeof requestIdleCallback !== 'function') return
   requestIdleCallback(idle => {
+    if (activity() !== seen) return rehearseLater()
     while (death === undefined && idle.timeRemaining() > IDLE_MS) {
       if (!call(() => glue.rehearse())) return
     }
     if (death === undefined) rehearse()
   })
+}
+
+function rehearseLater(): void {
+  const seen = activity()
+  setTimeout(() => {
+    if (death !== undefined) return
+    if (activity() === seen) rehearse(seen)
+    else rehearseLater()
+  }, QUIET_MS)
+}
+
+function activity(): number {
+  return calls + glue.callbacks()
 }
 
 type Instantiable = Response | BufferSource | WebAssembly.Module
@@ -128,6 +151,7 @@ export function wasm(): Wasm {
 /** Calls into the module; what it throws becomes a {@link VivimError}. */
 export function call<T>(f: () => T): T {
   if (death !== undefined) throw death
+  calls++
   try {
     return f()
   } catch (error) {

@@ -4,6 +4,8 @@
 //! Calls of the facade catch it there. But a timer, a promise or a socket calls through one of the
 //! module's closures, and nobody would learn that the instance is dead and that what is awaited of it
 //! will never come.
+//!
+//! The same calls are counted, so that the facade knows when the module has nothing to do.
 
 use crate::process::Failure;
 
@@ -13,9 +15,10 @@ const INSTANTIATED: &str = "    wasm = instance.exports;\n";
 const CLOSURES: &str = "convert__closures_";
 
 const GUARD: &str = "\
-let closures, onTrap;
+let closures, onTrap, called = 0;
 function guarded(exports) {
     const guard = (closure) => (...args) => {
+        called++;
         try {
             return closure(...args);
         } catch (error) {
@@ -30,6 +33,10 @@ function guarded(exports) {
 export function setTrapHandler(handler) {
     onTrap = handler;
 }
+
+export function callbacks() {
+    return called;
+}
 ";
 
 const GUARD_TYPE: &str = "
@@ -38,6 +45,9 @@ const GUARD_TYPE: &str = "
  * handler must call nothing of it.
  */
 export function setTrapHandler(handler: (error: WebAssembly.RuntimeError) => void): void;
+
+/** How many callbacks into the module there have been. */
+export function callbacks(): number;
 ";
 
 /// The glue, with closures that tell of traps.
@@ -88,6 +98,7 @@ function finish(instance) {
         assert!(guarded.contains("    closures.wasm_bindgen__convert__closures_____invoke__h1("));
         assert!(guarded.contains("exports;\n    closures = guarded(wasm);\n    wasm.other();"));
         assert!(guarded.contains("export function setTrapHandler("));
+        assert!(guarded.contains("export function callbacks("));
     }
 
     #[test]
