@@ -27,7 +27,7 @@ use crate::{
     validate::{Block, Content, Id, Invalid, Limits, Part, Place, walk_within},
 };
 
-/// Bytes of an update at most that is not walked through before its blocks are kept.
+/// Bytes of an update at most whose blocks are kept before all of it was walked through.
 const WALKED_ONCE: usize = 4 * 1024;
 
 /// An update, taken apart.
@@ -85,9 +85,27 @@ impl History {
         update: &'a [u8],
         from: From,
     ) -> Result<Admitted<'a>, ApplyError> {
+        // A block that waits to be judged takes forty times the bytes of the shortest encoded one: what
+        // is wrong somewhere is refused before any is kept.
+        let keeps = from == From::Engine || update.len() <= WALKED_ONCE;
+        if let Some(admitted) = self.try_to_admit(update, from, keeps)? {
+            return Ok(admitted);
+        }
+        // Mostly nothing has to wait, and once is enough.
+        self.try_to_admit(update, from, true)?.ok_or(ApplyError::Invalid(Invalid::Inconsistent))
+    }
+
+    /// `None` if a block would have to be kept though none may be: the update is encoded well then, from
+    /// its beginning to its end.
+    fn try_to_admit<'a>(
+        &mut self,
+        update: &'a [u8],
+        from: From,
+        keeps: bool,
+    ) -> Result<Option<Admitted<'a>>, ApplyError> {
         let mut mark = self.mark();
-        let admitted = self.admit_marked(update, from, &mut mark);
-        if admitted.is_err() {
+        let admitted = self.admit_marked(update, from, keeps, &mut mark);
+        if !matches!(admitted, Ok(Some(_))) {
             self.reset(mark);
         }
         admitted
@@ -97,24 +115,20 @@ impl History {
         &mut self,
         update: &'a [u8],
         from: From,
+        keeps: bool,
         mark: &mut Mark,
-    ) -> Result<Admitted<'a>, ApplyError> {
+    ) -> Result<Option<Admitted<'a>>, ApplyError> {
         let (limits, own) = match from {
             From::Engine => (Limits::NONE, None),
             From::Others { own_client } => (Limits::UPDATE, Some(own_client)),
         };
-        // A block that waits to be judged takes forty times the bytes of the shortest encoded one: what
-        // is wrong somewhere is refused before any is kept.
-        if own.is_some() && update.len() > WALKED_ONCE {
-            walk_within(update, limits, |_| {})?;
-        }
         let own_state = own.map_or(0, |own| self.state(own));
         let mut queues: Vec<Queue<'a>> = Vec::new();
         let mut deletions = Vec::new();
         let mut judge = Judge { history: self, mark, update, writes: Vec::new() };
-        let mut judged = Ok(());
+        let mut judged = Ok(true);
         let walked = walk_within(update, limits, |part| match part {
-            Part::Block(_) if judged.is_err() => {}
+            Part::Block(_) if !matches!(judged, Ok(true)) => {}
             Part::Block(block) => {
                 let client = block.id.client;
                 let is_content = !matches!(block.place, Place::Gap);
@@ -126,15 +140,15 @@ impl History {
                 if queues.last().is_none_or(|queue| queue.client != client) {
                     queues.push(Queue::new(client, judge.open(client)));
                 }
-                if let Some(queue) = queues.last_mut()
-                    && let Err(invalid) = judge.take(queue, block)
-                {
-                    judged = Err(invalid.into());
+                if let Some(queue) = queues.last_mut() {
+                    judged = judge.take(queue, block, keeps).map_err(ApplyError::from);
                 }
             }
             Part::Deletion { from, len } => deletions.push((from, len)),
         })?;
-        judged?;
+        if !judged? {
+            return Ok(None);
+        }
         judge.schedule(&mut queues)?;
         let Judge { writes, .. } = judge;
         let clashes = self.note_writes(writes);
@@ -158,7 +172,7 @@ impl History {
         } else {
             encode_now(update, queues, now).map(Cow::Owned)
         };
-        Ok(Admitted { now, blocks: blocks as usize, later, clashes })
+        Ok(Some(Admitted { now, blocks: blocks as usize, later, clashes }))
     }
 }
 
@@ -203,12 +217,18 @@ impl Judge<'_> {
         self.history.open(client, self.mark)
     }
 
-    /// Admits the next block of a client if it can, and keeps it otherwise.
-    fn take<'a>(&mut self, queue: &mut Queue<'a>, block: Block<'a>) -> Result<(), Invalid> {
-        if !queue.blocks.is_empty() || !self.admit(queue, &block)? {
+    /// Admits the next block of a client if it can, and otherwise keeps it if it may. False if neither.
+    fn take<'a>(
+        &mut self,
+        queue: &mut Queue<'a>,
+        block: Block<'a>,
+        keeps: bool,
+    ) -> Result<bool, Invalid> {
+        let waits = !queue.blocks.is_empty() || !self.admit(queue, &block)?;
+        if waits && keeps {
             queue.blocks.push_back(block);
         }
-        Ok(())
+        Ok(!waits || keeps)
     }
 
     /// Admits block after block of those that were kept, until no client of the update can go on.
