@@ -245,7 +245,7 @@ export class VivimDocument extends DocumentContent {
     await this.exit()
     await kept
     // Who deletes the database or opens it elsewhere now meets nothing that is still being written.
-    await callAsync(() => this.#raw.rest())
+    await callAsync(() => this.#raw.rest()).catch(() => undefined)
     this.#tabs?.close()
     this.#events.emit('closed', undefined)
   }
