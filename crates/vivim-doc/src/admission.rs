@@ -314,7 +314,7 @@ impl Judge<'_> {
     fn claimed_scope(&mut self, block: &Block<'_>, own: ClientNo) -> Result<Scope, Invalid> {
         let scope_of = |id: Id| {
             if id.client == block.id.client {
-                self.history.run_of(own, id.clock).map_or(VOID, |(run, _)| run.scope)
+                self.history.scope_in(own, id.clock)
             } else {
                 self.history.scope_of(id)
             }

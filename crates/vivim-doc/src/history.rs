@@ -39,6 +39,8 @@ struct Client {
     /// The first clock that isn't known.
     end: u32,
     runs: Vec<Run>,
+    /// How many of the first runs are in one scope.
+    alike: usize,
     /// The last update that has units of it, by number, and where the end was before.
     last: (u64, u32),
 }
@@ -146,7 +148,13 @@ impl History {
         let next = ClientNo(self.clients.len() as u32);
         let number = *self.numbers.entry(client).or_insert(next);
         if number == next {
-            self.clients.push(Client { id: client, end: 0, runs: Vec::new(), last: (0, 0) });
+            self.clients.push(Client {
+                id: client,
+                end: 0,
+                runs: Vec::new(),
+                alike: 0,
+                last: (0, 0),
+            });
         }
         let judged = self.judged;
         if let Some(known) = self.clients.get_mut(number.0 as usize) {
@@ -169,6 +177,7 @@ impl History {
         for (number, runs, end) in mark.ends {
             if let Some(client) = self.clients.get_mut(number.0 as usize) {
                 client.runs.truncate(runs);
+                client.alike = client.alike.min(runs);
                 client.end = end;
             }
         }
@@ -196,6 +205,10 @@ impl History {
         client.end = end;
         let joins = run.continues && client.runs.last().is_some_and(|last| last.scope == run.scope);
         if !joins {
+            let is_alike = client.runs.first().is_none_or(|first| first.scope == run.scope);
+            if is_alike && client.alike == client.runs.len() {
+                client.alike += 1;
+            }
             client.runs.push(run);
         }
     }
@@ -233,7 +246,12 @@ impl History {
     }
 
     pub(crate) fn scope_of(&self, id: Id) -> Scope {
-        self.run(id).map_or(VOID, |(run, _)| run.scope)
+        self.find(id.client).map_or(VOID, |client| client.scope(id.clock))
+    }
+
+    /// The scope that a unit of this client is in.
+    pub(crate) fn scope_in(&self, number: ClientNo, clock: u32) -> Scope {
+        self.client(number).map_or(VOID, |client| client.scope(clock))
     }
 
     pub(crate) fn kind(&self, id: Id) -> Option<Kind> {
@@ -354,6 +372,14 @@ impl History {
 }
 
 impl Client {
+    fn scope(&self, clock: u32) -> Scope {
+        match self.runs.first() {
+            // Who has only ever written in one place need not be looked through.
+            Some(first) if self.alike == self.runs.len() && clock < self.end => first.scope,
+            _ => self.run(clock).map_or(VOID, |(run, _)| run.scope),
+        }
+    }
+
     fn run(&self, clock: u32) -> Option<(Run, u32)> {
         if clock >= self.end {
             return None;
