@@ -87,12 +87,14 @@ impl History {
     ) -> Result<Admitted<'a>, ApplyError> {
         // A block that waits to be judged takes forty times the bytes of the shortest encoded one: what
         // is wrong somewhere is refused before any is kept.
-        let keeps = from == From::Engine || update.len() <= WALKED_ONCE;
-        if let Some(admitted) = self.try_to_admit(update, from, keeps)? {
-            return Ok(admitted);
+        let mut keeps = from == From::Engine || update.len() <= WALKED_ONCE;
+        loop {
+            // Mostly nothing has to wait, and once is enough.
+            if let Some(admitted) = self.try_to_admit(update, from, keeps)? {
+                return Ok(admitted);
+            }
+            keeps = true;
         }
-        // Mostly nothing has to wait, and once is enough.
-        self.try_to_admit(update, from, true)?.ok_or(ApplyError::Invalid(Invalid::Inconsistent))
     }
 
     /// `None` if a block would have to be kept though none may be: the update is encoded well then, from
@@ -433,7 +435,7 @@ impl Judge<'_> {
         if let Some(kind) = block.is_type {
             self.history.add_type(block.id, kind, self.mark);
         }
-        self.history.note_content(scope, block.content, self.mark);
+        self.history.scopes.note(scope, block.content, self.mark);
         let after = match block.place {
             Place::Beside(left, None) if state == block.id.clock => left,
             _ => None,

@@ -213,11 +213,6 @@ impl History {
         }
     }
 
-    /// Notes what a scope has held.
-    pub(crate) fn note_content(&mut self, scope: Scope, content: Content, mark: &mut Mark) {
-        self.scopes.note(scope, content, mark);
-    }
-
     pub(crate) fn add_type(&mut self, id: Id, kind: Kind, mark: &mut Mark) {
         self.types.insert(id, kind);
         mark.types.push(id);
@@ -422,7 +417,7 @@ impl Scopes {
         self.info(scope).is_some_and(|info| info.key.key.is_some())
     }
 
-    fn note(&mut self, scope: Scope, content: Content, mark: &mut Mark) {
+    pub(crate) fn note(&mut self, scope: Scope, content: Content, mark: &mut Mark) {
         if let Some(info) = self.info_mut(scope)
             && info.content & content.bit() != content.bit()
         {

@@ -6,8 +6,8 @@
 //!
 //! The checksum is for damage, not for forgery: disks and browsers have been seen to give back the
 //! half of what they were given. It is the XXH64 of the payload, little endian, with the six bytes
-//! before it as the seed (little endian, too). In version 1 it was the beginning of a SHA-256, which in
-//! a browser took longer than all else that it takes to open a document; such records are read.
+//! before it as the seed (little endian, too). In version 1 it was the beginning of a SHA-256, which took
+//! a third of the time in which a page that was just loaded opens a document; such records are read.
 //!
 //! The payload of a group of updates is each of them behind its length as a varint; that of a snapshot
 //! is the snapshot.
@@ -15,8 +15,8 @@
 //! Decoding believes nothing: any bytes give a record or a [`RecordError`], and nothing is reserved
 //! on the word of a length.
 //!
-//! All later versions have this header. So a record of a version or kind that isn't known here is told from
-//! a damaged one by its checksum: it is [`RecordError::Newer`], and is left as it is.
+//! All later versions have this header and checksum. So a record of a version or kind that isn't known
+//! here is told from a damaged one: it is [`RecordError::Newer`], and is left as it is.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};

@@ -3,6 +3,7 @@
 mod close;
 mod flow;
 mod hostile;
+mod window;
 
 use std::collections::BTreeMap;
 
