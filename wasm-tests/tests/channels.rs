@@ -6,14 +6,18 @@ mod support;
 
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt, future};
+use futures::{
+    AsyncReadExt, AsyncWriteExt,
+    future::{self, poll_fn},
+};
 use support::{
-    connected, eventually, pair, pipe, raw::raw_pair, read_all, session, stays_pending, stream,
-    within,
+    connected, eventually, pair, pipe,
+    raw::{self, raw_pair},
+    read_all, session, stays_pending, stream, within,
 };
 use vivim_webrtc::{
     ConnectError, ConnectionError,
-    backend::web::Web,
+    backend::{Connectivity, PeerConnection, PeerEvent, web::Web},
     limits,
     signaling::{
         Message, codec,
@@ -261,6 +265,23 @@ async fn a_frame_of_17_kib_resets_its_stream_and_nothing_else() {
     let mut buffer = [0; 5];
     stream.read_exact(&mut buffer).await.unwrap();
     assert_eq!(&buffer, b"again");
+}
+
+#[wasm_bindgen_test]
+async fn a_peer_that_is_gone_before_its_connection_is_noticed_is_a_closed_connection() {
+    let (mut near, mut far, ended) = raw::unpolled_pair().await;
+    far.close();
+    within(5, ended).await.unwrap();
+    for expected in [Connectivity::Connected, Connectivity::Closed] {
+        let seen = async {
+            loop {
+                if let PeerEvent::Connectivity(seen) = poll_fn(|cx| near.poll_event(cx)).await {
+                    break seen;
+                }
+            }
+        };
+        assert_eq!(within(5, seen).await, expected);
+    }
 }
 
 #[wasm_bindgen_test]

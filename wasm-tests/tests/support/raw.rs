@@ -9,16 +9,20 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::{self, poll_fn};
+use js_sys::{Function, Promise};
 use vivim_webrtc::{
     Connect, Muxer,
     backend::{
-        Backend, BackendError, ChannelEvent, ChannelSink, DataChannel, PeerConnection, PeerEvent,
+        Backend, BackendError, ChannelEvent, ChannelSink, Connectivity, DataChannel,
+        PeerConnection, PeerEvent,
         web::{Web, WebChannel, WebPeer},
     },
     limits::SEND_HIGH_WATER,
     signaling::session::Role,
     stream::frame::{Decoder, Frame},
 };
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use super::{Driven, connect_raw, pipe, within};
 
@@ -109,6 +113,47 @@ pub async fn raw_channels() -> (RawChannel, RawChannel, impl Sized) {
     });
     let incoming = RawChannel::new(within(5, incoming).await);
     (channel, incoming, (raw, far_muxer))
+}
+
+/// Two connected peers, and what waits for the end of the first one's SCTP association. The events
+/// of the first are still to be taken: nobody has polled it since its offer.
+pub async fn unpolled_pair() -> (WebPeer, WebPeer, JsFuture) {
+    let peer = || Web.peer_connection(&[]).unwrap();
+    let (mut near, mut far) = (peer(), peer());
+    near.start_offer();
+    let offer = within(5, poll_fn(|cx| near.poll_event(cx))).await;
+    let PeerEvent::LocalDescription(offer) = offer else { panic!("{offer:?}") };
+    far.start_answer(offer);
+    loop {
+        match within(10, poll_fn(|cx| far.poll_event(cx))).await {
+            PeerEvent::LocalDescription(answer) => near.accept_answer(answer),
+            PeerEvent::LocalCandidate(candidate) => near.add_candidate(candidate),
+            PeerEvent::Connectivity(Connectivity::Connected) => break,
+            _ => {}
+        }
+    }
+    let ended = next_association_ended();
+    let channel = RawChannel::new(near.open_channel().unwrap());
+    within(5, channel.wait(|state| state.open.then_some(()))).await;
+    (near, far, ended)
+}
+
+/// Waits for the end of the association in which the next channel is opened. Only the browser can
+/// tell of it without the peer being polled.
+fn next_association_ended() -> JsFuture {
+    let ended = Function::new_no_args(
+        "const { prototype } = RTCPeerConnection, make = prototype.createDataChannel;
+        return new Promise((ended) => {
+            prototype.createDataChannel = function (...args) {
+                prototype.createDataChannel = make;
+                this.sctp.addEventListener('statechange', ({ target }) => {
+                    if (target.state === 'closed') ended();
+                });
+                return make.apply(this, args);
+            };
+        });",
+    );
+    JsFuture::from(ended.call0(&JsValue::NULL).unwrap().unchecked_into::<Promise>())
 }
 
 #[derive(Default)]

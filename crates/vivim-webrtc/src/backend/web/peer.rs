@@ -252,7 +252,9 @@ impl PeerConnection for WebPeer {
         if inner.state.overloaded.get() {
             return Poll::Ready(PeerEvent::Failed(BackendError::Overloaded));
         }
-        if let Some(event) = inner.state.events.borrow_mut().pop_front() {
+        // A statement of its own: what follows may add an event.
+        let event = inner.state.events.borrow_mut().pop_front();
+        if let Some(event) = event {
             if matches!(event, PeerEvent::Connectivity(Connectivity::Connected)) {
                 inner.watch_sctp();
             }
