@@ -42,8 +42,11 @@ export class Stream {
         if (!(chunk instanceof Uint8Array)) {
           throw new VivimError('INVALID_ARGUMENT', 'a stream takes chunks of Uint8Array')
         }
+        // A copy, which the module reads bit by bit: the chunk is the application's again when this resolves, and may
+        // be transferred then.
+        const copy = new Uint8Array(chunk)
         // Most writes only queue: then there's nothing to wait for.
-        const wait = call(() => raw.write(chunk))
+        const wait = call(() => raw.write(copy))
         return wait === undefined ? undefined : callAsync(() => wait)
       },
       close: () => callAsync(() => raw.closeWrite()),
