@@ -40,13 +40,8 @@ enum End {
 impl Connection {
     pub(super) async fn open(name: &str) -> Result<Self, StoreError> {
         let request = factory()?.open(name, VERSION).map_err(|e| unavailable(&e))?;
-        let upgrade = {
-            let request = request.clone();
-            // Throws into the event handler when it fails, which aborts the upgrade.
-            Closure::<dyn FnMut(VersionChange) -> Result<(), JsValue>>::new(
-                move |event: VersionChange| rows::upgrade(&request, event.old_version() as u32),
-            )
-        };
+        let upgrade =
+            Closure::<dyn FnMut(VersionChange) -> Result<(), JsValue>>::new(upgrade(&request));
         request.set_onupgradeneeded(upgrade.as_ref());
         let database: Database = opened(&request).await?.unchecked_into();
         Ok(Self::new(name, database))
@@ -200,6 +195,13 @@ fn factory() -> Result<Factory, StoreError> {
     }
 }
 
+/// Brings the database up to date when the request asks for it. Throws into the event handler when it
+/// fails, which aborts the upgrade.
+fn upgrade(request: &Request) -> impl Fn(VersionChange) -> Result<(), JsValue> + 'static {
+    let request = request.clone();
+    move |event| rows::upgrade(&request, event.old_version() as u32)
+}
+
 fn unavailable(error: &JsValue) -> StoreError {
     StoreError::Unavailable { reason: describe(error).1 }
 }
@@ -256,6 +258,8 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(request) = self.0 else { return };
         release(request);
+        // The database takes the new version in any case, and would have it without what it adds.
+        request.set_onupgradeneeded(&Closure::once_into_js(upgrade(request)));
         let late = request.clone();
         request.set_onsuccess(&Closure::once_into_js(move || {
             if let Ok(result) = late.result()
