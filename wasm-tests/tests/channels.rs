@@ -12,7 +12,7 @@ use futures::{
 };
 use support::{
     connected, eventually, pair, pipe,
-    raw::{self, raw_pair},
+    raw::{self, RawChannel, raw_pair},
     read_all, session, stays_pending, stream, within,
 };
 use vivim_webrtc::{
@@ -282,6 +282,26 @@ async fn a_peer_that_is_gone_before_its_connection_is_noticed_is_a_closed_connec
         };
         assert_eq!(within(5, seen).await, expected);
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_channel_that_brought_too_much_before_it_was_taken_is_closed_for_who_takes_it() {
+    let (mut near, mut far, _) = raw::unpolled_pair().await;
+    let channel = RawChannel::new(far.open_channel().unwrap());
+    within(5, channel.opened()).await;
+    for _ in 0..2 * limits::MAX_EARLY_MESSAGES {
+        channel.send(&frame(b"hello"));
+    }
+    within(5, channel.closed()).await;
+    let taken = async {
+        loop {
+            if let PeerEvent::Channel(taken) = poll_fn(|cx| near.poll_event(cx)).await {
+                break RawChannel::new(taken);
+            }
+        }
+    };
+    let taken = within(5, taken).await;
+    within(5, taken.closed()).await;
 }
 
 #[wasm_bindgen_test]

@@ -84,7 +84,7 @@ impl Raw {
     /// A new channel that can be used.
     pub async fn open(&self) -> RawChannel {
         let channel = self.try_open().unwrap();
-        within(5, channel.wait(|state| state.open.then_some(()))).await;
+        within(5, channel.opened()).await;
         channel
     }
 }
@@ -134,7 +134,7 @@ pub async fn unpolled_pair() -> (WebPeer, WebPeer, JsFuture) {
     }
     let ended = next_association_ended();
     let channel = RawChannel::new(near.open_channel().unwrap());
-    within(5, channel.wait(|state| state.open.then_some(()))).await;
+    within(5, channel.opened()).await;
     (near, far, ended)
 }
 
@@ -192,7 +192,7 @@ pub struct RawChannel {
 }
 
 impl RawChannel {
-    fn new(channel: WebChannel) -> Self {
+    pub fn new(channel: WebChannel) -> Self {
         let inbox = Arc::new(Inbox::default());
         let sink: Weak<Inbox> = Arc::downgrade(&inbox);
         channel.attach(sink);
@@ -239,6 +239,10 @@ impl RawChannel {
             }
         })
         .await
+    }
+
+    pub async fn opened(&self) {
+        self.wait(|state| state.open.then_some(())).await;
     }
 
     pub async fn closed(&self) {

@@ -39,7 +39,8 @@ struct Inbox {
 impl Inbox {
     fn deliver(&self, channel: &RtcDataChannel, event: ChannelEvent) {
         // `error` and `close` both mean the end.
-        if matches!(event, ChannelEvent::Closed) && self.closed.replace(true) {
+        let is_end = matches!(event, ChannelEvent::Closed);
+        if is_end && self.closed.replace(true) {
             return;
         }
         let sink = self.sink.borrow().clone();
@@ -49,7 +50,8 @@ impl Inbox {
                     sink.on_channel_event(event);
                 }
             }
-            None if self.early.borrow().len() < MAX_EARLY_MESSAGES => {
+            // The end always has room: whoever takes the channel would wait for it in vain.
+            None if is_end || self.early.borrow().len() < MAX_EARLY_MESSAGES => {
                 self.early.borrow_mut().push(event);
             }
             None => {
