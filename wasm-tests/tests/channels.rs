@@ -268,6 +268,22 @@ async fn a_frame_of_17_kib_resets_its_stream_and_nothing_else() {
 }
 
 #[wasm_bindgen_test]
+async fn a_message_of_more_than_64_kib_ends_its_stream_and_nothing_else() {
+    let (raw, b) = raw_pair().await;
+    let channel = raw.open().await;
+    // Empty frames, of which none is too long.
+    channel.send(&frame(b"hello"));
+    channel.send(&vec![0; limits::MAX_MESSAGE]);
+    let mut stream = within(5, b.accept()).await;
+    channel.send(&vec![0; limits::MAX_MESSAGE + 1]);
+    let (received, end) = within(5, read_all(&mut stream)).await;
+    assert_eq!(received, b"hello");
+    assert_eq!(typed(end.unwrap_err()), StreamError::Closed);
+    within(5, channel.closed()).await;
+    raw.open().await;
+}
+
+#[wasm_bindgen_test]
 async fn a_peer_that_is_gone_before_its_connection_is_noticed_is_a_closed_connection() {
     let (mut near, mut far, ended) = raw::unpolled_pair().await;
     far.close();

@@ -8,6 +8,11 @@ use std::time::Duration;
 /// limit; a longer one resets the stream.
 pub const MAX_FRAME: usize = 16 * 1024;
 
+/// Bytes of one message of a data channel: several of the longest frames. A longer one closes the
+/// channel before it is copied: Firefox takes up to 1 GiB at once, and what the program's memory
+/// has grown by for it would never be given back.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
 /// Bytes of payload that fit in a frame of nothing else: 2 are the frame's length, 3 the payload's
 /// tag and length.
 pub const MAX_PAYLOAD: usize = MAX_FRAME - 5;

@@ -15,7 +15,7 @@ use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataC
 use super::failed;
 use crate::{
     backend::{BackendError, ChannelEvent, ChannelSink, DataChannel},
-    limits::{MAX_EARLY_MESSAGES, SEND_LOW_WATER},
+    limits::{MAX_EARLY_MESSAGES, MAX_MESSAGE, SEND_LOW_WATER},
 };
 
 /// A data channel of the browser.
@@ -72,12 +72,12 @@ impl WebChannel {
         let (box_, target) = (inbox.clone(), channel.clone());
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             match event.data().dyn_into::<ArrayBuffer>() {
-                Ok(buffer) => {
+                Ok(buffer) if buffer.byte_length() as usize <= MAX_MESSAGE => {
                     let bytes = Bytes::from(Uint8Array::new(&buffer).to_vec());
                     box_.deliver(&target, ChannelEvent::Message(bytes));
                 }
-                // Text has no place in the protocol.
-                Err(_) => {
+                // Neither this nor text has a place in the protocol.
+                _ => {
                     target.close();
                     box_.deliver(&target, ChannelEvent::Closed);
                 }
