@@ -66,6 +66,19 @@ test('what a document cannot take is refused by its code and changes nothing', (
   assert.deepEqual(document.toJSON(), { map: {}, text: '' })
 })
 
+test('a value that throws when it is looked at is refused, however often', () => {
+  const map = room.document('proxies').map('map')
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const bytes = new Proxy(new Uint8Array(1), {})
+  for (const bad of [proxy, [proxy], bytes, { bytes }]) {
+    // An exception that the module doesn't catch costs it a place, of which it has 128.
+    for (let i = 0; i < 150; i++) assert.throws(() => map.set('bad', bad), code('INVALID_ARGUMENT'))
+  }
+  map.set('good', 1)
+  assert.deepEqual(map.toJSON(), { good: 1 })
+})
+
 test('it and a Y.Doc exchange updates and come to the same content', async () => {
   const document = room.document('with yjs')
   const ydoc = new Y.Doc()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::{Array, BigInt, Object, Reflect, Uint8Array};
+use js_sys::{Array, ArrayBuffer, BigInt, Object, Reflect, Uint8Array};
 use vivim_doc::{Value, limits::MAX_NESTING};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
@@ -72,11 +72,13 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
         return value.map(Value::BigInt).map_err(|_| refused("a bigint of more than 64 bits"));
     }
     if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
-        return Ok(Value::Bytes(bytes.to_vec()));
+        // What stands for an array of bytes, as a proxy does, has not what one has.
+        let is_real = ArrayBuffer::is_view(value);
+        return if is_real { Ok(Value::Bytes(bytes.to_vec())) } else { Err(unreadable()) };
     }
     let levels = levels.checked_sub(1).ok_or_else(|| refused("a value nested this deep"))?;
-    if Array::is_array(value) {
-        let values = array_from(value).map_err(unreadable)?;
+    if is_array(value).map_err(|_| unreadable())? {
+        let values = array_from(value).map_err(|_| unreadable())?;
         let values = values.iter().map(|value| from_js_within(&value, levels));
         return Ok(Value::Array(values.collect::<Result<_, _>>()?));
     }
@@ -84,7 +86,7 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
         return Err(refused("a function, a symbol or undefined"));
     }
     let mut map = BTreeMap::new();
-    for entry in object_entries(value).map_err(unreadable)?.iter() {
+    for entry in object_entries(value).map_err(|_| unreadable())?.iter() {
         let entry: Array = entry.unchecked_into();
         let (key, value) = (entry.get(0), entry.get(1));
         if let (Some(key), false) = (key.as_string(), value.is_undefined()) {
@@ -96,16 +98,19 @@ fn from_js_within(value: &JsValue, levels: usize) -> Result<Value, Failure> {
 
 #[wasm_bindgen]
 extern "C" {
-    // Reading runs getters and proxies, which may throw.
+    // Reading runs getters and proxies, which may throw. A proxy that was revoked always does.
 
     #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
     fn array_from(values: &JsValue) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Array, js_name = isArray)]
+    fn is_array(value: &JsValue) -> Result<bool, JsValue>;
 
     #[wasm_bindgen(catch, js_namespace = Object, js_name = entries)]
     fn object_entries(value: &JsValue) -> Result<Array, JsValue>;
 }
 
-fn unreadable(_: JsValue) -> Failure {
+fn unreadable() -> Failure {
     refused("a value that throws when it is read")
 }
 
