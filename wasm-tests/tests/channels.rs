@@ -267,6 +267,18 @@ async fn a_frame_of_17_kib_resets_its_stream_and_nothing_else() {
     assert_eq!(&buffer, b"again");
 }
 
+/// The length with its prefix is more than 32 bits hold.
+#[wasm_bindgen_test]
+async fn a_frame_of_4_gib_resets_its_stream() {
+    let (raw, b) = raw_pair().await;
+    let channel = raw.open().await;
+    channel.send(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+    let mut stream = within(5, b.accept()).await;
+    let (_, end) = within(5, read_all(&mut stream)).await;
+    let too_long = FrameError::TooLong(u32::MAX.into());
+    assert_eq!(typed(end.unwrap_err()), StreamError::Frame(too_long));
+}
+
 #[wasm_bindgen_test]
 async fn a_message_of_more_than_64_kib_ends_its_stream_and_nothing_else() {
     let (raw, b) = raw_pair().await;

@@ -207,7 +207,7 @@ impl Decoder {
         let before = bytes.len();
         let len = varint(bytes)?;
         match usize::try_from(len) {
-            Ok(fits) if fits + (before - bytes.len()) <= MAX_FRAME => Ok(Some(fits)),
+            Ok(fits) if fits <= MAX_FRAME - (before - bytes.len()) => Ok(Some(fits)),
             _ => Err(FrameError::TooLong(len)),
         }
     }
@@ -267,6 +267,16 @@ mod tests {
             decode_all([Bytes::from_static(&[0xff; 9])]),
             Err(FrameError::TooLong(_))
         ));
+    }
+
+    #[test]
+    fn a_length_of_any_size_is_refused() {
+        // With its own prefix some are beyond what a `usize` holds.
+        for len in [MAX_FRAME as u64, u64::from(u32::MAX) - 4, u32::MAX.into(), u64::MAX] {
+            let mut prefix = Vec::new();
+            prost::encoding::encode_varint(len, &mut prefix);
+            assert_eq!(decode_all([prefix.into()]), Err(FrameError::TooLong(len)));
+        }
     }
 
     #[test]
