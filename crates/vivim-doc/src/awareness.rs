@@ -95,7 +95,7 @@ impl Awareness {
         // JSON's null means the same as no state, on the wire too.
         let json = json.filter(|json| json.trim() != "null");
         let before = self.clients.get(&self.own);
-        let clock = before.map_or(0, |own| own.clock + 1);
+        let clock = before.map_or(0, |own| after(own.clock));
         let was_there = before.is_some_and(|own| own.state.is_some());
         if !was_there && json.is_none() {
             return Ok(());
@@ -136,7 +136,7 @@ impl Awareness {
             let silent = now - client.seen;
             if *id == own {
                 if client.state.is_some() && silent >= AWARENESS_RENEWAL {
-                    client.clock += 1;
+                    client.clock = after(client.clock);
                     client.seen = now;
                     self.announce = true;
                 }
@@ -231,7 +231,7 @@ impl Awareness {
                 && own.clock <= clock
                 && (own.clock < clock || own.state.is_none() != state.is_none())
             {
-                own.clock = clock + 1;
+                own.clock = after(clock);
                 self.announce = true;
             }
             return;
@@ -272,6 +272,12 @@ impl Awareness {
         };
         self.changes.insert(id, merged);
     }
+}
+
+/// The clock behind another. It ends where readers end, so that nobody can drive another's clock beyond
+/// that: a whole update is refused for one clock.
+fn after(clock: u64) -> u64 {
+    (clock + 1).min(u32::MAX.into())
 }
 
 /// Whose device made an awareness update: by convention its first entry. `None` if it has none.

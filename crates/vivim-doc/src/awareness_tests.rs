@@ -64,6 +64,20 @@ fn nobody_else_ends_or_sets_the_own_state() {
 }
 
 #[test]
+fn nobody_else_drives_the_own_clock_beyond_what_others_read() {
+    let mut ann = awareness(1);
+    ann.set_local_state(Some("1"), at(0)).unwrap();
+    ann.apply_update(&entry(1, u32::MAX.into(), "null"), at(0)).unwrap();
+    ann.handle_timeout(at(15));
+    for state in ["2", "3"] {
+        ann.set_local_state(Some(state), at(16)).unwrap();
+        let mut bob = awareness(2);
+        bob.apply_update(&ann.encode_all().unwrap(), at(16)).unwrap();
+        assert_eq!(bob.states().next().unwrap().1, state);
+    }
+}
+
+#[test]
 fn who_is_silent_for_thirty_seconds_is_gone_and_who_renews_is_not() {
     let (mut ann, mut bob) = (awareness(1), awareness(2));
     ann.set_local_state(Some("1"), at(0)).unwrap();
