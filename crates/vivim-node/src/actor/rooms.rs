@@ -1,6 +1,6 @@
 //! Rooms and their documents: whom to be connected to, whom to offer what, how updates travel.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use libp2p::{
@@ -381,10 +381,28 @@ impl Actor {
         self.emit_room(id, RoomEvent::PeerLeft(peer));
     }
 
-    /// Drives a room's policy and does what it says.
+    /// Drives a room's policy and does what it says. Who can't be dialled is news to the policies at
+    /// once, and each may name the next one: as many as a room has members, so it's a loop.
     fn run_policy(&mut self, id: RoomId, input: Input<PeerId>) {
+        let mut inputs = VecDeque::from([(id, input)]);
+        while let Some((id, input)) = inputs.pop_front() {
+            for output in self.step_policy(id, input) {
+                match output {
+                    Output::Connect(peer) if !self.try_dial_member(peer) => {
+                        let rooms = self.rooms.of_peer(&peer).into_iter();
+                        inputs.extend(rooms.map(|room| (room, Input::Disconnected(peer))));
+                    }
+                    Output::Connect(_) => {}
+                    Output::Mode(mode) => tracing::debug!(room = ?id, ?mode, "the room's mode"),
+                    Output::Resummarize(peer) => self.resummarize(id, peer),
+                }
+            }
+        }
+    }
+
+    fn step_policy(&mut self, id: RoomId, input: Input<PeerId>) -> Vec<Output<PeerId>> {
         let now = self.now();
-        let Some(room) = self.rooms.map.get_mut(&id) else { return };
+        let Some(room) = self.rooms.map.get_mut(&id) else { return Vec::new() };
         let outputs = room.policy.handle(input, now, &mut self.rng);
         if let Some(deadline) = room.policy.poll_timeout() {
             let at = self.started + deadline.since_epoch();
@@ -393,13 +411,7 @@ impl Actor {
                 self.timers.at(at, Timer::Room(id));
             }
         }
-        for output in outputs {
-            match output {
-                Output::Connect(peer) => self.dial_member(peer),
-                Output::Mode(mode) => tracing::debug!(room = ?id, ?mode, "the room's mode"),
-                Output::Resummarize(peer) => self.resummarize(id, peer),
-            }
-        }
+        outputs
     }
 
     fn resummarize(&mut self, room: RoomId, peer: PeerId) {
@@ -428,16 +440,21 @@ impl Actor {
     // Connections to members -----------------------------------------------------------------------
 
     fn dial_member(&mut self, peer: PeerId) {
+        if !self.try_dial_member(peer) {
+            self.on_room_peer_dial_error(peer);
+        }
+    }
+
+    /// False if a member that should be dialled can't be.
+    fn try_dial_member(&mut self, peer: PeerId) -> bool {
         if self.connections.is_connected(&peer)
             || self.rooms.shunned.contains(&peer)
             || self.rooms.waiting.contains(&peer)
         {
-            return;
+            return true;
         }
         let addresses = self.room_addresses(&peer);
-        if addresses.is_empty() || !self.dial_peer(peer, addresses) {
-            self.on_room_peer_dial_error(peer);
-        }
+        !addresses.is_empty() && self.dial_peer(peer, addresses)
     }
 
     /// The newcomer has had its time to dial.
@@ -560,3 +577,7 @@ impl Actor {
             .collect()
     }
 }
+
+#[cfg(test)]
+#[path = "rooms_tests.rs"]
+mod tests;
