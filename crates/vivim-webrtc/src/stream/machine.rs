@@ -108,6 +108,8 @@ pub struct Machine {
     sent: u64,
     /// The credit limit the peer told us, if it takes part.
     limit: Option<u64>,
+    /// FIN has come and FIN_ACK is sent.
+    fin_acknowledged: bool,
     channel_closed: bool,
 }
 
@@ -125,6 +127,7 @@ impl Machine {
             advertised: 0,
             sent: 0,
             limit: None,
+            fin_acknowledged: false,
             channel_closed: false,
         }
     }
@@ -297,7 +300,10 @@ impl Machine {
                     self.read = ReadHalf::Finished;
                     outputs.push(Output::WakeReader);
                 }
-                outputs.push(Output::Send(Some(Flag::FinAck), None));
+                // Once: a message has room for twenty thousand of them, and each answer is a message.
+                if !std::mem::replace(&mut self.fin_acknowledged, true) {
+                    outputs.push(Output::Send(Some(Flag::FinAck), None));
+                }
             }
             Some(Flag::FinAck) if self.write == WriteHalf::Finishing => {
                 self.write = WriteHalf::Finished;

@@ -44,6 +44,18 @@ fn fin_is_acknowledged_at_once_and_read_last() {
 }
 
 #[test]
+fn a_fin_that_is_repeated_is_not_acknowledged_again() {
+    let mut machine = Machine::outbound();
+    let mut bytes = Vec::new();
+    for _ in 0..1000 {
+        Frame::encode(Some(Flag::Fin), &[], None, &mut bytes);
+    }
+    let message = || Input::Message { bytes: bytes.clone().into(), room: usize::MAX };
+    assert_eq!(effects(machine.handle(message())), [send(Flag::FinAck)]);
+    assert_eq!(effects(machine.handle(message())), []);
+}
+
+#[test]
 fn the_channel_is_closed_when_both_halves_have_ended() {
     let mut machine = Machine::outbound();
     let outputs = effects(machine.handle(Input::CloseWrite));
