@@ -352,9 +352,10 @@ async fn a_peer_that_opens_1000_channels_gets_as_many_as_there_is_room_for() {
     within(5, b.until_streams(0)).await;
     let channel = raw.open().await;
     channel.send(&frame(b"still here"));
-    let mut stream = within(5, b.accept()).await;
     let mut buffer = [0; 10];
-    stream.read_exact(&mut buffer).await.unwrap();
+    // On a busy machine one of the 1000 may be announced only now. It has ended.
+    while within(5, b.accept()).await.read_exact(&mut buffer).await.is_err() {}
+    assert_eq!(&buffer, b"still here");
 }
 
 #[wasm_bindgen_test]
