@@ -21,6 +21,7 @@ declare module 'vivim-wasm' {
   export default init
   export const NetworkNode: any
   export const CRDTSyncService: any
+  export const whole: () => Promise<void>
   export type Room = any
   export type VivimDocument = any
 }

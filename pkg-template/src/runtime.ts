@@ -2,6 +2,7 @@
 
 import instantiate, * as glue from '../wasm/vivim_wasm.js'
 import { toVivimError, VivimError } from './errors.js'
+import { expectRest, loadRest, restArrived } from './rest.js'
 import type { InitInput } from './types.js'
 import { VERSION } from './version.js'
 
@@ -14,9 +15,40 @@ let death: VivimError | undefined
 const pending = new Set<(error: VivimError) => void>()
 const mourners = new Set<(error: VivimError) => void>()
 
+/** The module in two files: the second is loaded behind the first. */
+export interface Halves {
+  start: URL
+  rest: URL
+}
+
 /** Loads the module once, however often and from wherever it's called. A failed load can be retried. */
 export function load(source: () => InitInput | Promise<InitInput>): Promise<void> {
-  loading ??= instantiateFrom(source).catch((error: unknown) => {
+  return once(() => instantiateFrom(source))
+}
+
+/** Like {@link load}, in two files. */
+export function loadHalves({ start, rest }: Halves): Promise<void> {
+  return once(async () => {
+    expectRest(rest)
+    await instantiateFrom(() => start)
+    const arrival = loadRest(rest)
+    // Where nothing can be loaded in the middle of a call, it must be there before the first.
+    if (typeof XMLHttpRequest === 'undefined') await arrival
+  })
+}
+
+/**
+ * Resolves when all of the module is there: at once if it was loaded as one file. Nobody has to wait for it. A call of
+ * what isn't there yet loads it, but blocks the page until it has, so an application that begins with typed documents,
+ * or with a file to import, does better to await it.
+ */
+export async function whole(): Promise<void> {
+  await loading
+  await restArrived()
+}
+
+function once(begin: () => Promise<void>): Promise<void> {
+  loading ??= begin().catch((error: unknown) => {
     loading = undefined
     throw error
   })

@@ -35,7 +35,9 @@ test('before init everything says what to do, a failed init can be retried, and 
 
 test('the WebAssembly imports nothing but its own glue', async () => {
   const imports = WebAssembly.Module.imports(await WebAssembly.compile(readFileSync(WASM)))
-  assert.deepEqual([...new Set(imports.map(({ module }) => module))], ['./vivim_wasm_bg.js'])
+  const modules = [...new Set(imports.map(({ module }) => module))]
+  assert.equal(modules.length, 1)
+  assert.match(modules[0], /^glue-[0-9a-f]{12}$/)
 })
 
 test('no public type is any', () => {

@@ -97,7 +97,7 @@ async function site() {
       '/peer/instantiate': measured('js-libp2p', 'JsLibp2p', 'new JsLibp2p().create()'),
       // The wasm is asked for with the page, as the demo page does.
       '/ours/cold': html(`import '/pages/cold-vivim.js'`, {
-        body: '<link rel="preload" href="/wasm/vivim_wasm_bg.wasm" as="fetch" type="application/wasm" crossorigin>',
+        body: '<link rel="preload" href="/wasm/vivim_wasm_start.wasm" as="fetch" type="application/wasm" crossorigin>',
       }),
       '/peer/cold': html(`import '/pages/cold-y-webrtc.js'`),
     },

@@ -90,7 +90,7 @@ try { new NetworkNode({}); console.log('no error') } catch (error) { console.log
 scenario('Vite builds an application with the package without plugins, and it runs', async (scope) => {
   const app = await scope.open(makeApp('vite', WEB_APP))
   await build({ root: app.dir, logLevel: 'error', configFile: false, build: { outDir: 'dist', target: 'es2022' } })
-  assert.equal(wasmIn(join(app.dir, 'dist')).length, 1)
+  assert.equal(wasmIn(join(app.dir, 'dist')).length, 2)
   assert.equal(await opened(scope, join(app.dir, 'dist')), RESULT)
 })
 
@@ -109,7 +109,7 @@ scenario('webpack builds an application with the package without plugins or expe
     webpack(config, (error, stats) => (error ? reject(error) : resolve(stats ?? undefined)))
   })
   assert.ok(stats && !stats.hasErrors() && !stats.hasWarnings(), stats?.toString({ colors: false }))
-  assert.equal(wasmIn(join(app.dir, 'dist')).length, 1)
+  assert.equal(wasmIn(join(app.dir, 'dist')).length, 2)
   const page = { type: 'text/html', body: '<!doctype html><meta charset="utf-8"><script src="/main.js"></script>' }
   assert.equal(await opened(scope, join(app.dir, 'dist'), { '/': page }), RESULT)
 })

@@ -1,8 +1,8 @@
 import type { HtmlTagDescriptor, Plugin } from 'vite'
 
 /**
- * Lets the browser fetch, while it still parses the HTML, everything the first keystroke needs: the wasm, the
- * relay's address, and the chunks the entry script will ask for. All would otherwise wait until that script runs.
+ * Lets the browser fetch, while it still parses the HTML, everything the first keystroke needs: the first file
+ * of the wasm, the relay's address, and the chunks the entry script will ask for. All would otherwise wait until that script runs.
  *
  * `crossorigin` makes the preload's request equal to the one `fetch()` makes, or the answer isn't used.
  */
@@ -16,7 +16,7 @@ export function preloadEarly(): Plugin {
         const wanted = new Set<string>()
         const tags: HtmlTagDescriptor[] = [preload('/.well-known/vivim')]
         for (const output of Object.values(context.bundle ?? {})) {
-          if (output.type === 'asset' && output.fileName.endsWith('.wasm')) {
+          if (output.type === 'asset' && /_start\b.*\.wasm$/.test(output.fileName)) {
             tags.push(preload(`./${output.fileName}`))
           } else if (output.type === 'chunk' && output.isEntry) {
             for (const dynamic of output.dynamicImports) wanted.add(dynamic)

@@ -3,9 +3,9 @@
 //   node weigh.mjs package <package folder> <folder for the minified files>
 //   node weigh.mjs files <file>...
 //
-// A package is weighed as a page that uses everything gets it: the JavaScript of all browser entries,
-// bundled and minified once (shared code counts once), and the wasm. yjs and y-protocols belong to the
-// application. Prints {"raw", "gzip", "brotli"} in bytes on one line.
+// A package is weighed as a page that uses everything gets it at first: the JavaScript of all browser entries,
+// bundled and minified once (shared code counts once), and the first file of the wasm. yjs and y-protocols belong
+// to the application. Prints {"raw", "gzip", "brotli"} in bytes on one line.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -49,7 +49,7 @@ async function packageFiles(packageFolder, outFolder) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, contents) // kept for whoever wants to see what weighs
   }
-  const wasm = readFileSync(join(packageFolder, 'wasm/vivim_wasm_bg.wasm'))
+  const wasm = readFileSync(join(packageFolder, 'wasm/vivim_wasm_start.wasm'))
   refuseForeignImports(wasm)
   return [...outputFiles.map(({ contents }) => contents), wasm]
 }

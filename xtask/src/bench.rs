@@ -49,7 +49,7 @@ pub(crate) fn check(cx: &Context) -> Result<(), Failure> {
     let size_file = cx.target("bench/size.json");
     if size_file.is_file() {
         let budget = read_json(&cx.path(BUDGET_FILE))?;
-        verdicts.extend(size_verdicts(&budget["package"], &read_json(&size_file)?));
+        verdicts.extend(size_verdicts(&budget, &read_json(&size_file)?));
     } else {
         note("no sizes: run `cargo xtask size`");
     }
@@ -117,14 +117,20 @@ fn ratio_verdict(goal: &Value, measured: &Value) -> Option<Verdict> {
     Some(Verdict { name: format!("{metric}: ours / {other}"), value, at_most, detail })
 }
 
-fn size_verdicts(limits: &Value, measured: &Value) -> Vec<Verdict> {
-    let verdict = |measure: &str| {
-        let at_most = limits[measure].as_f64()?;
-        let value = measured[measure]["ours"].as_f64();
+fn size_verdicts(budget: &Value, measured: &Value) -> Vec<Verdict> {
+    let verdict = |(part, measure, metric): (&str, &str, &str)| {
+        let at_most = budget[part][measure].as_f64()?;
+        let value = measured[metric]["ours"].as_f64();
         let detail = "(bytes)".to_owned();
-        Some(Verdict { name: format!("package {measure}"), value, at_most, detail })
+        Some(Verdict { name: format!("{part} {measure}"), value, at_most, detail })
     };
-    ["gzip", "brotli"].into_iter().filter_map(verdict).collect()
+    let all = [
+        ("package", "gzip", "gzip"),
+        ("package", "brotli", "brotli"),
+        ("rest", "gzip", "rest_gzip"),
+        ("rest", "brotli", "rest_brotli"),
+    ];
+    all.into_iter().filter_map(verdict).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::context::{Context, NATIVE_PACKAGES};
 use crate::glue;
+use crate::names;
 use crate::order;
 use crate::pack;
 use crate::process::{Failure, Run};
 use crate::progress::{note, skipped, step};
+use crate::rustc;
 use crate::setup::npm;
 use crate::setup::tools::Tool;
 use crate::stamp::{Inputs, Stamp};
@@ -16,6 +18,18 @@ use crate::toolchain::WasmToolchain;
 
 /// The base name of the files that wasm-pack makes.
 pub(crate) const WASM_NAME: &str = "vivim_wasm";
+
+/// The JavaScript that is made for the wasm.
+pub(crate) const GLUE: &str = "vivim_wasm.js";
+
+/// The wasm in one file, for who names one to `init`, and for Node.
+pub(crate) const WHOLE: &str = "vivim_wasm_bg.wasm";
+
+/// What a page needs of it at once.
+pub(crate) const START: &str = "vivim_wasm_start.wasm";
+
+/// What is loaded behind that.
+pub(crate) const REST: &str = "vivim_wasm_rest.wasm";
 
 /// What the compiler may use and every supported browser has; wasm-opt must be told.
 const WASM_FEATURES: [&str; 7] = [
@@ -35,12 +49,13 @@ const STD_FOR_SIZE: [&str; 2] =
 
 /// A panic is a trap and nothing else: the messages, and what formats them, are a twentieth of the
 /// package. The glue tells the facade of the trap. Names are mangled in the way that is shorter in the
-/// glue.
-const COMPILER_FLAGS: [&str; 4] = [
+/// glue. SHA-2 has its rounds in a loop: what is hashed here is short.
+const COMPILER_FLAGS: [&str; 5] = [
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
     "-Csymbol-mangling-version=legacy",
+    "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
 /// How the relay is compiled.
@@ -85,7 +100,7 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         .path(&cx.path("xtask/src"))?
         .path(&cx.path("xtask/npm/package-lock.json"))?;
     let stamp = Stamp::new(cx.stamp("wasm"), inputs);
-    if stamp.is_current(&out.join(format!("{WASM_NAME}_bg.wasm"))) {
+    if stamp.is_current(&out.join(WHOLE)) {
         skipped("wasm package", "nothing changed");
         return Ok(out);
     }
@@ -105,6 +120,7 @@ pub(crate) fn wasm(cx: &Context) -> Result<PathBuf, Failure> {
         .env("CARGO_ENCODED_RUSTFLAGS", compiler_flags(cx, &toolchain).join("\x1f"))
         // The flags above, without a nightly compiler.
         .env("RUSTC_BOOTSTRAP", "1")
+        .envs(rustc::environment()?)
         .remedy("Fix what the compiler says above; `cargo xtask setup` repairs the tools.")
         .run()?;
     step.done();
@@ -184,17 +200,25 @@ fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
         fs::remove_dir_all(out).map_err(|e| Failure::file("Removing", out, &e))?;
     }
     copy_folder(raw, out)?;
-    let wasm = out.join(format!("{WASM_NAME}_bg.wasm"));
+    let wasm = out.join(WHOLE);
     // For size, but not at any price: with -Oz it is smaller until it is compressed.
     wasm_opt(cx, &wasm, &["-Os", ONE_CALLER_INLINE])?;
     rewrite(&wasm, |wasm| order::named_by_rank(&wasm))?;
     wasm_opt(cx, &wasm, &["--reorder-functions-by-name"])?;
-    for (ending, change) in
-        [("js", glue::with_guard as fn(&str) -> _), ("d.ts", glue::with_guard_types)]
+    for (ending, change) in [("js", glue::with_guard as fn(&str) -> _), ("d.ts", glue::with_types)]
     {
         let file = out.join(format!("{WASM_NAME}.{ending}"));
         rewrite(&file, |text| Ok(change(&String::from_utf8_lossy(&text))?.into_bytes()))?;
     }
+    let glue = out.join(GLUE);
+    let text = fs::read_to_string(&glue).map_err(|e| Failure::file("Reading", &glue, &e))?;
+    let mut shorter = String::new();
+    rewrite(&wasm, |wasm| {
+        let (wasm, glue) = names::shortened(&wasm, &text)?;
+        shorter = glue;
+        Ok(wasm)
+    })?;
+    rewrite(&glue, |_| Ok(shorter.into_bytes()))?;
     step.done();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What wasm-bindgen's glue lacks: somebody who hears when the module traps.
+//! What wasm-bindgen's glue lacks: somebody who hears when the module traps, and a module in two files.
 //!
 //! A panic, as everything else that WebAssembly stops at, throws a `RuntimeError` at whoever called in.
 //! Calls of the facade catch it there. But a timer, a promise or a socket calls through one of the
@@ -8,6 +8,7 @@
 //! The same calls are counted, so that the facade knows when the module has nothing to do.
 
 use crate::process::Failure;
+use crate::split::{LOAD, LOADED, rest_name, start_name};
 
 const INSTANTIATED: &str = "    wasm = instance.exports;\n";
 
@@ -54,11 +55,7 @@ export function callbacks(): number;
 pub(crate) fn with_guard(glue: &str) -> Result<String, Failure> {
     let called: Vec<&str> = glue.lines().filter(|line| calls_closure(line)).collect();
     if glue.matches(INSTANTIATED).count() != 1 || called.is_empty() {
-        return Err(Failure::new(
-            "wasm-bindgen's glue has another form than expected",
-            "See what has become of `wasm = instance.exports` and of the calls of closures, and \
-             change xtask/src/glue.rs.",
-        ));
+        return Err(other_form());
     }
     let watched = format!("{INSTANTIATED}    closures = guarded(wasm);\n");
     let mut guarded = glue.replace(INSTANTIATED, &watched);
@@ -74,9 +71,85 @@ fn calls_closure(line: &str) -> bool {
     export.is_some_and(|(name, _)| name.contains(CLOSURES))
 }
 
+/// Where the glue makes what the module imports.
+const IMPORTS: &str = "    const imports = __wbg_get_imports();\n";
+
+/// The file that the glue loads if it is told of none. A bundler would find it, and copy it for nothing.
+const DEFAULT_FILE: &str = "new URL('vivim_wasm_bg.wasm', import.meta.url)";
+
+const REST_TYPES: &str = "
+/** Sets what is called when a function of the second file is needed before that is there. It throws if it can't help. */
+export function setRestLoader(loader: () => void): void;
+
+/** Whether the module is the first file of two, and the second isn't there yet. */
+export function lacksRest(): boolean;
+
+/** What the second file is instantiated with. */
+export function restImports(): WebAssembly.Imports;
+
+/** Says that the second file was instantiated. */
+export function restIsThere(): void;
+";
+
+/// The glue for a module in two files that were split of the one with this digest. It still takes the whole module, too.
+pub(crate) fn with_rest(glue: &str, digest: &str) -> Result<String, Failure> {
+    if !glue.contains(IMPORTS) || !glue.contains(DEFAULT_FILE) {
+        return Err(other_form());
+    }
+    let glue = glue.replace(IMPORTS, "    const imports = withRest(__wbg_get_imports());\n");
+    let glue = glue.replace(DEFAULT_FILE, "undefined");
+    let (start, rest) = (start_name(digest), rest_name(digest));
+    Ok(format!(
+        "{glue}
+let ownImports, loadRest;
+function withRest(imports) {{
+    ownImports = imports;
+    return {{ ...imports, '{rest}': {{ {LOAD}: () => loadRest() }} }};
+}}
+
+export function setRestLoader(loader) {{
+    loadRest = loader;
+}}
+
+export function lacksRest() {{
+    return wasm.{LOADED} !== undefined && wasm.{LOADED}.value === 0;
+}}
+
+export function restImports() {{
+    return {{ ...ownImports, '{start}': wasm }};
+}}
+
+export function restIsThere() {{
+    wasm.{LOADED}.value = 1;
+}}
+"
+    ))
+}
+
+/// What tells a page which of the exported globals that begin so are set, by the rest of their names.
+pub(crate) fn telling(prefix: &str) -> String {
+    format!(
+        "
+globalThis.vivimCalled = () => Object.entries(wasm)
+    .filter(([name, global]) => name.startsWith('{prefix}') && global.value !== 0)
+    .map(([name]) => name.slice({}));
+",
+        prefix.len()
+    )
+}
+
 /// The glue's types.
-pub(crate) fn with_guard_types(types: &str) -> Result<String, Failure> {
-    Ok(types.to_owned() + GUARD_TYPE)
+pub(crate) fn with_types(types: &str) -> Result<String, Failure> {
+    Ok(types.to_owned() + GUARD_TYPE + REST_TYPES)
+}
+
+/// What is said when something of it isn't found.
+pub(crate) fn other_form() -> Failure {
+    Failure::new(
+        "wasm-bindgen's glue has another form than expected",
+        "See what has become of `wasm = instance.exports`, of the calls of closures and of how the \
+         module is loaded, and change xtask/src/glue.rs.",
+    )
 }
 
 #[cfg(test)]
@@ -102,7 +175,21 @@ function finish(instance) {
     }
 
     #[test]
+    fn the_glue_of_two_files_names_their_build_and_no_third_file() {
+        let glue = "\
+    module_or_path = new URL('vivim_wasm_bg.wasm', import.meta.url);
+    const imports = __wbg_get_imports();
+";
+        let glue = with_rest(glue, "0a1b").unwrap();
+        assert!(glue.contains("const imports = withRest(__wbg_get_imports());"));
+        assert!(glue.contains("'rest-0a1b': { load: () => loadRest() }"));
+        assert!(glue.contains("'start-0a1b': wasm"));
+        assert!(!glue.contains("import.meta.url"));
+    }
+
+    #[test]
     fn another_form_of_glue_is_a_failure() {
         assert!(with_guard("let wasm = 1;").unwrap_err().what().contains("another form"));
+        assert!(with_rest("let wasm = 1;", "0a1b").unwrap_err().what().contains("another form"));
     }
 }

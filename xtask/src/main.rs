@@ -15,12 +15,17 @@ mod demo;
 mod docs;
 mod fuzz;
 mod glue;
+mod module;
+mod names;
 mod order;
 mod pack;
 mod process;
+mod profile;
 mod progress;
+mod rustc;
 mod setup;
 mod size;
+mod split;
 mod stamp;
 mod test;
 mod toolchain;
@@ -105,6 +110,9 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
+    if rustc::is_wanted() {
+        return rustc::run();
+    }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

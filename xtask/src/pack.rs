@@ -9,21 +9,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::build::{self, WASM_NAME, copy_folder};
+use crate::build::{WASM_NAME, copy_folder};
 use crate::context::Context;
 use crate::process::{Failure, Run};
+use crate::profile;
 use crate::progress::{note, skipped, step};
-use crate::setup::npm;
 use crate::stamp::{Inputs, Stamp, files_below};
 
 /// What every tarball must hold.
-const REQUIRED: [&str; 6] = [
+const REQUIRED: [&str; 8] = [
     "package.json",
     "README.md",
     "LICENSE",
     "wasm/vivim_wasm.js",
     "wasm/vivim_wasm.d.ts",
     "wasm/vivim_wasm_bg.wasm",
+    "wasm/vivim_wasm_start.wasm",
+    "wasm/vivim_wasm_rest.wasm",
 ];
 
 /// Where the tarball of the last `pack` is, whatever its version.
@@ -38,19 +40,19 @@ pub(crate) fn stage_path(cx: &Context) -> PathBuf {
 
 /// Makes the tarball, if anything changed, and returns its stable path.
 pub(crate) fn tarball(cx: &Context) -> Result<PathBuf, Failure> {
-    let wasm = build::wasm(cx)?;
     let template = cx.path("pkg-template");
     if !template.join("package.json").is_file() {
         let what = "pkg-template/package.json is not there";
         return Err(Failure::new(what, "The npm package is shaped by that folder; restore it."));
     }
-    npm::ready(cx, "pkg-template")?;
+    let halves = profile::halves(cx)?;
 
     let _lock = cx.lock("pack")?;
     let tarball = tarball_path(cx);
     let inputs = Inputs::of("pack")
         .path(&template)?
-        .path(&wasm)?
+        .path(&cx.target("npm/wasm"))?
+        .path(&halves)?
         .path(&cx.path("README.md"))?
         .path(&cx.path("LICENSE"))?;
     let stamp = Stamp::new(cx.stamp("pack"), inputs);
@@ -60,7 +62,7 @@ pub(crate) fn tarball(cx: &Context) -> Result<PathBuf, Failure> {
     }
     let step = step("npm package");
     let stage = stage_path(cx);
-    compile(cx, &stage)?;
+    compile(cx, &halves, &stage)?;
     let version = agreed_version(&stage)?;
     let listed = npm_pack(cx, &stage)?;
     check_contents(&listed)?;
@@ -72,8 +74,9 @@ pub(crate) fn tarball(cx: &Context) -> Result<PathBuf, Failure> {
     Ok(tarball)
 }
 
-/// Type-checks the package's TypeScript against the wasm's types, and leaves the result in `stage`.
-pub(crate) fn compile(cx: &Context, stage: &Path) -> Result<(), Failure> {
+/// Type-checks the package's TypeScript against the wasm's types, and leaves the result in `stage`, with the wasm in
+/// two files that is in `halves`.
+pub(crate) fn compile(cx: &Context, halves: &Path, stage: &Path) -> Result<(), Failure> {
     let template = cx.path("pkg-template");
     if stage.exists() {
         fs::remove_dir_all(stage).map_err(|e| Failure::file("Removing", stage, &e))?;
@@ -86,6 +89,7 @@ pub(crate) fn compile(cx: &Context, stage: &Path) -> Result<(), Failure> {
         copy_file(&file, &stage.join(relative))?;
     }
     copy_folder(&cx.target("npm/wasm"), &stage.join("wasm"))?;
+    copy_folder(halves, &stage.join("wasm"))?;
     for (name, own) in
         [("README.md", template.join("README.md")), ("LICENSE", template.join("LICENSE"))]
     {
@@ -174,7 +178,7 @@ fn is_allowed(file: &str) -> bool {
         Some(("wasm", rest)) if rest.starts_with("snippets/") => is_code(rest),
         Some(("wasm", rest)) => {
             let name = rest.strip_prefix(WASM_NAME).unwrap_or("");
-            matches!(name, ".js" | ".d.ts" | "_bg.wasm" | "_bg.wasm.d.ts")
+            matches!(name, ".js" | ".d.ts" | "_bg.wasm" | "_start.wasm" | "_rest.wasm")
         }
         Some(_) => false,
     }

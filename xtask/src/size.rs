@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::build::REST;
 use crate::context::Context;
 use crate::pack;
 use crate::process::Failure;
@@ -44,6 +45,22 @@ impl Weight {
     }
 }
 
+/// What is weighed of the package, by its name in the budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    /// What a page downloads until it's connected and in sync.
+    package: Weight,
+    /// What it loads behind that.
+    rest: Weight,
+}
+
+impl Weights {
+    /// Each with its name in the budget.
+    pub(crate) fn named(self) -> [(&'static str, Weight); 2] {
+        [("package", self.package), ("rest", self.rest)]
+    }
+}
+
 /// Weighs both and writes `target/bench/size.json`.
 pub(crate) fn run(cx: &Context) -> Result<PathBuf, Failure> {
     pack::tarball(cx)?;
@@ -56,7 +73,7 @@ pub(crate) fn run(cx: &Context) -> Result<PathBuf, Failure> {
     step.done();
     let mut report = serde_json::Map::new();
     for measure in MEASURES {
-        let (our_bytes, peer_bytes) = (ours.by(measure), peer.by(measure));
+        let (our_bytes, peer_bytes) = (ours.package.by(measure), peer.by(measure));
         note(format!(
             "{measure:7} ours {our_bytes:>9}  peer {peer_bytes:>9}  ratio {:.2}",
             ratio(our_bytes, peer_bytes)
@@ -64,6 +81,10 @@ pub(crate) fn run(cx: &Context) -> Result<PathBuf, Failure> {
         let entry =
             json!({ "ours": our_bytes, "peer": peer_bytes, "limit": null, "unit": "bytes" });
         report.insert(measure.to_owned(), entry);
+        let rest = ours.rest.by(measure);
+        note(format!("{measure:7} rest {rest:>9}"));
+        let entry = json!({ "ours": rest, "peer": null, "limit": null, "unit": "bytes" });
+        report.insert(format!("rest_{measure}"), entry);
     }
     let file = cx.target("bench/size.json");
     write_json(&file, &Value::Object(report))?;
@@ -74,28 +95,33 @@ pub(crate) fn run(cx: &Context) -> Result<PathBuf, Failure> {
 }
 
 /// Weighs the package that was packed last.
-pub(crate) fn ours(cx: &Context) -> Result<Weight, Failure> {
+pub(crate) fn ours(cx: &Context) -> Result<Weights, Failure> {
     npm::ready(cx, npm::TOOLS)?;
-    let stage = pack::stage_path(cx).into_os_string();
+    let stage = pack::stage_path(cx);
+    let rest = stage.join("wasm").join(REST).into_os_string();
     let out = cx.target("npm/weighed").into_os_string();
-    weigh(cx, &["package".into(), stage, out])
+    Ok(Weights {
+        package: weigh(cx, &["package".into(), stage.into(), out])?,
+        rest: weigh(cx, &["files".into(), rest])?,
+    })
 }
 
-/// One sentence for each limit that the weight is over.
-pub(crate) fn over_budget(cx: &Context, weight: Weight) -> Result<Vec<String>, Failure> {
+/// One sentence for each limit that a weight is over.
+pub(crate) fn over_budget(cx: &Context, weights: Weights) -> Result<Vec<String>, Failure> {
     let file = cx.path(BUDGET_FILE);
     let text = fs::read_to_string(&file).map_err(|e| Failure::file("Reading", &file, &e))?;
     let budget: Value = serde_json::from_str(&text)
         .map_err(|e| Failure::new(format!("{BUDGET_FILE}: {e}"), "It must be valid JSON."))?;
-    Ok(excesses(&budget["package"], weight))
+    let parts = weights.named().into_iter();
+    Ok(parts.flat_map(|(name, weight)| excesses(name, &budget[name], weight)).collect())
 }
 
-fn excesses(limits: &Value, weight: Weight) -> Vec<String> {
+fn excesses(name: &str, limits: &Value, weight: Weight) -> Vec<String> {
     let over = |measure: &&str| {
         let limit = limits[*measure].as_u64()?;
         let bytes = weight.by(measure);
         (bytes > limit)
-            .then(|| format!("the package is {bytes} bytes {measure}, the limit is {limit}"))
+            .then(|| format!("the {name} is {bytes} bytes {measure}, the limit is {limit}"))
     };
     MEASURES.iter().filter_map(over).collect()
 }
@@ -139,7 +165,7 @@ mod tests {
     fn only_limits_that_are_set_and_passed_count() {
         let weight = Weight { raw: 2_000_000, gzip: 700_001, brotli: 550_000 };
         let limits = json!({ "gzip": 700_000, "brotli": 550_000 });
-        let excesses = excesses(&limits, weight);
+        let excesses = excesses("package", &limits, weight);
         assert_eq!(excesses.len(), 1, "{excesses:?}");
         assert!(excesses[0].contains("gzip"));
     }

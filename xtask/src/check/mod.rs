@@ -162,11 +162,13 @@ fn size_budget(cx: &Context) -> Result<Verdict, Failure> {
         return Ok(Verdict::Skipped("no package was built: run `cargo xtask pack`".into()));
     }
     npm::check_node(cx)?;
-    let weight = size::ours(cx)?;
-    for measure in size::MEASURES {
-        note(format!("{measure:7} {:>9} bytes", weight.by(measure)));
+    let weights = size::ours(cx)?;
+    for (name, weight) in weights.named() {
+        for measure in size::MEASURES {
+            note(format!("{name:7} {measure:7} {:>9} bytes", weight.by(measure)));
+        }
     }
-    let excesses = size::over_budget(cx, weight)?;
+    let excesses = size::over_budget(cx, weights)?;
     if excesses.is_empty() {
         return Ok(Verdict::Passed);
     }

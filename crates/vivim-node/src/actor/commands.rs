@@ -28,7 +28,8 @@ impl Actor {
         }
     }
 
-    // Rare: see `Actor::round`.
+    // Rare: see `Actor::round`. What most of these need stands apart: no page calls it at first, and it can come in
+    // the second file of the package.
     #[inline(never)]
     fn on_rare_command(&mut self, command: Command) {
         // An answer that nobody waits for any more is dropped.
@@ -72,6 +73,7 @@ impl Actor {
         }
     }
 
+    #[inline(never)]
     fn disconnect(&mut self, peer: PeerId) {
         self.explicit.remove(&peer);
         self.forget_room_peer(peer);
@@ -79,6 +81,7 @@ impl Actor {
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
+    #[inline(never)]
     fn handle_protocol(
         &mut self,
         protocol: StreamProtocol,
@@ -96,6 +99,7 @@ impl Actor {
         Ok(())
     }
 
+    #[inline(never)]
     fn unhandle(&mut self, protocol: &StreamProtocol) {
         if self.handlers.remove(protocol).is_some() {
             self.swarm.behaviour_mut().streams.refuse(protocol);
@@ -103,6 +107,7 @@ impl Actor {
         }
     }
 
+    #[inline(never)]
     fn open_stream(
         &mut self,
         peer: PeerId,
@@ -116,6 +121,7 @@ impl Actor {
         self.open(peer, connection, protocol.clone(), Opening::App(protocol, reply));
     }
 
+    #[inline(never)]
     fn ping(&mut self, peer: PeerId, reply: Reply<std::time::Duration, StreamError>) {
         let Some(connection) = self.connections.best(&peer) else {
             let _ = reply.send(Err(StreamError::NotConnected(peer)));
@@ -124,6 +130,7 @@ impl Actor {
         self.open(peer, connection, libp2p::ping::PROTOCOL_NAME, Opening::Ping(reply));
     }
 
+    #[inline(never)]
     fn network_changed(&mut self, online: bool) {
         self.online = online;
         self.stale = true;
@@ -133,6 +140,7 @@ impl Actor {
         }
     }
 
+    #[inline(never)]
     fn diagnose(&self) -> Diagnosis {
         let (mut direct_peers, mut relayed_peers) = (0, 0);
         let mut seen = std::collections::HashSet::new();

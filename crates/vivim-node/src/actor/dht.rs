@@ -24,6 +24,7 @@ pub(super) type Queries = HashMap<QueryId, Query>;
 const DHT: &str = "the DHT (enableDHT)";
 
 impl Actor {
+    #[inline(never)]
     pub(super) fn put(&mut self, key: &[u8], value: Vec<u8>, reply: Reply<(), CommandError>) {
         let size = value.len();
         let busy = self.queries.len() >= limits::MAX_PENDING;
@@ -47,6 +48,7 @@ impl Actor {
         }
     }
 
+    #[inline(never)]
     pub(super) fn get(&mut self, key: &[u8], reply: Reply<Option<Vec<u8>>, CommandError>) {
         let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() else {
             let _ = reply.send(Err(CommandError::Disabled(DHT)));
@@ -56,6 +58,7 @@ impl Actor {
         self.queries.insert(id, Query::Get(reply));
     }
 
+    #[inline(never)]
     pub(super) fn find_peer(&mut self, peer: PeerId, reply: Reply<PeerInfo, CommandError>) {
         let info = self.peer_info(peer);
         if info.connected || !info.multiaddrs.is_empty() {

@@ -30,6 +30,7 @@ pub(super) fn target(address: &Multiaddr) -> Option<PeerId> {
 }
 
 impl Actor {
+    #[inline(never)]
     pub(super) fn connect(&mut self, address: Multiaddr, reply: Reply<PeerId, ConnectError>) {
         let peer = target(&address);
         if peer == Some(self.peer_id) {

@@ -110,6 +110,7 @@ impl Actor {
         self.remove_room(topic_room(topic));
     }
 
+    #[inline(never)]
     pub(super) fn leave_room(&mut self, room: RoomId) -> Result<(), RoomError> {
         if !self.rooms.is_for_documents(&room) {
             return Err(RoomError::NotJoined);
@@ -166,6 +167,7 @@ impl Actor {
         Ok(doc)
     }
 
+    #[inline(never)]
     pub(super) fn close_document(&mut self, doc: DocId) -> Result<(), RoomError> {
         let Some(room) = self.rooms.docs.remove(&doc) else { return Err(RoomError::NotJoined) };
         self.rooms.changes.remove(&doc);

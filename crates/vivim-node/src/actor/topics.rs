@@ -22,6 +22,7 @@ pub(super) fn full_name(topic: &str) -> String {
 }
 
 impl Actor {
+    #[inline(never)]
     pub(super) fn subscribe(&mut self, name: String) -> Result<(), TopicError> {
         if name.len() > limits::MAX_TOPIC {
             return Err(too_large("a topic's name", name.len(), limits::MAX_TOPIC));
@@ -36,6 +37,7 @@ impl Actor {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn unsubscribe(&mut self, name: &str) -> Result<(), TopicError> {
         let full = full_name(name);
         let topic = IdentTopic::new(&full);
@@ -46,6 +48,7 @@ impl Actor {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn publish(&mut self, name: &str, data: Vec<u8>) -> Result<(), TopicError> {
         if data.len() > limits::MAX_GOSSIP_MESSAGE {
             return Err(too_large("a message", data.len(), limits::MAX_GOSSIP_MESSAGE));
