@@ -241,7 +241,8 @@ impl Actor {
             return false;
         }
         let mut moved = false;
-        // Local work first, and none of it while the application is behind with its events.
+        // Local work first. And nothing while the application is behind with its events: neither it
+        // nor a peer can have them pile up.
         if self.outbox.len() < limits::EVENT_QUEUE {
             match self.commands.poll_next_unpin(cx) {
                 Poll::Ready(Some(command)) => {
@@ -258,10 +259,10 @@ impl Actor {
                 self.on_io(event);
                 moved = true;
             }
-        }
-        if let Poll::Ready(Some(event)) = self.swarm.poll_next(cx) {
-            self.on_swarm_event(event);
-            moved = true;
+            if let Poll::Ready(Some(event)) = self.swarm.poll_next(cx) {
+                self.on_swarm_event(event);
+                moved = true;
+            }
         }
         if let Poll::Ready(timer) = self.timers.poll(cx) {
             self.on_timer(timer);
@@ -404,3 +405,6 @@ impl Actor {
 fn is_webrtc(part: libp2p::multiaddr::Protocol<'_>) -> bool {
     matches!(part, libp2p::multiaddr::Protocol::WebRTC | libp2p::multiaddr::Protocol::P2p(_))
 }
+
+#[cfg(test)]
+mod tests;
