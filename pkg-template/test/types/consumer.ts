@@ -1,7 +1,7 @@
 // What an application writes, with the type that each expression must have. Checked by tsc, never run.
 
 import init, {
-  NetworkNode, randomRoomName, roomLink, roomNameFromLink, SharedMap, SharedText, VERSION, VivimError,
+  NetworkNode, randomRoomName, roomLink, roomNameFromLink, SharedMap, SharedText, VERSION, VivimError, whole,
   type AbsolutePosition, type ArrayChange, type Attachment, type ChangeOrigin, type Connection, type DocMap, type DocText, type DoctorReport, type DocValue, type JsReplica,
   type MapChange, type NodeConfig, type NodeInfo, type NodeStatus, type PeerInfo, type PubSubMessage, type RelativePosition, type Room, type RoomPeer,
   type SharedArray, type SharedChange, type SharedType, type SharedValue, type SharedXmlElement, type SharedXmlFragment,
@@ -22,6 +22,7 @@ function is<Expected>() {
 is<Promise<void>>()(init(), true)
 is<Promise<void>>()(init(new URL('https://example.org/vivim_wasm_bg.wasm')), true)
 is<Promise<void>>()(init(fetch('/vivim_wasm_bg.wasm')), true)
+is<Promise<void>>()(whole(), true)
 is<Promise<void>>()(init(new Uint8Array()), true)
 
 const config: NodeConfig = {
