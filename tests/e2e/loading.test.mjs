@@ -26,14 +26,25 @@ async function site(scope, change = () => undefined) {
 }
 
 /**
+ * Opens the page, in a new tab or in one that has it.
+ * @param {import('../lib/chromium.mjs').Tab} tab
+ * @param {string} origin
+ * @param {'held' | 'fails once'} rest
+ */
+async function visit(tab, origin, rest) {
+  await tab.goto(`${origin}/`)
+  await tab.waitFor('the page is ready', () => 'peer' in window)
+  await tab.evaluate((rest) => window.peer.setFetch(rest), rest)
+}
+
+/**
  * @param {import('../lib/chromium.mjs').Browser} browser
  * @param {string} origin
  * @param {'held' | 'fails once'} rest
  */
 async function page(browser, origin, rest) {
-  const tab = await browser.tab(`${origin}/`)
-  await tab.waitFor('the page is ready', () => 'peer' in window)
-  await tab.evaluate((rest) => window.peer.setFetch(rest), rest)
+  const tab = await browser.tab()
+  await visit(tab, origin, rest)
   return tab
 }
 
@@ -43,14 +54,22 @@ const NOBODY = '/ip4/127.0.0.1/tcp/9/ws/p2p/12D3KooWGzBXWNvHpLALvz3jhwdefMDSdGMa
 scenario('two pages connect, write and are in sync before the second file is there', async (scope) => {
   const [{ origin, asked }, relay, ada, bob] = await Promise.all([site(scope), scope.relay(), scope.chromium('ada'), scope.chromium('bob')])
   const tabs = await Promise.all([page(ada, origin, 'held'), page(bob, origin, 'held')])
-  for (const tab of tabs) await tab.evaluate((address) => window.peer.open(address, 'together'), relay.address)
-  await Promise.all(tabs.map((tab) => tab.waitFor('the pages are together', () => window.peer.isTogether())))
-  for (const [index, tab] of tabs.entries()) await tab.evaluate((who) => window.peer.write(who), `writer ${index}`)
-  const written = 2 * 'writer 0 writes this; '.length
-  await Promise.all(tabs.map((tab) => tab.waitFor('both have it', (written) => window.peer.document.text('body').length === written, written)))
-  const [one, two] = await Promise.all(tabs.map((tab) => tab.evaluate(() => window.peer.document.text('body').toString())))
-  assert.equal(one, two)
-  assert.equal(asked(), 0)
+  let needed = 0
+  // On a busy machine something rare may happen that isn't in the first file. Not each time.
+  for (const attempt of ['first', 'second', 'third']) {
+    const before = asked()
+    for (const tab of tabs) await tab.evaluate(({ address, attempt }) => window.peer.open(address, attempt), { address: relay.address, attempt })
+    await Promise.all(tabs.map((tab) => tab.waitFor('the pages are together', () => window.peer.isTogether())))
+    for (const [index, tab] of tabs.entries()) await tab.evaluate((who) => window.peer.write(who), `writer ${index}`)
+    const written = 2 * 'writer 0 writes this; '.length
+    await Promise.all(tabs.map((tab) => tab.waitFor('both have it', (written) => window.peer.document.text('body').length === written, written)))
+    const [one, two] = await Promise.all(tabs.map((tab) => tab.evaluate(() => window.peer.document.text('body').toString())))
+    assert.equal(one, two)
+    needed = asked() - before
+    if (needed === 0) break
+    for (const tab of tabs) await visit(tab, origin, 'held')
+  }
+  assert.equal(needed, 0)
 })
 
 for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
@@ -75,25 +94,41 @@ scenario('a second file that failed to load is loaded again', async (scope) => {
   assert.equal(asked(), 1)
 })
 
-scenario('without the second file a page works until it calls it, and then says so', async (scope) => {
-  const { origin } = await site(scope, (answers) => delete answers[REST])
-  const tab = await page(await scope.chromium('never'), origin, 'held')
-  await tab.evaluate((address) => window.peer.open(address, 'never'), NOBODY)
-  assert.equal(await tab.evaluate(() => window.peer.writeAlone()), 'written')
-  assert.equal(await tab.evaluate(() => window.peer.exported()), 'PANICKED')
-  assert.ok(tab.console.some((line) => line.includes('vivim_wasm_rest.wasm')), tab.console.join('\n'))
-})
-
-scenario('the second file of another build is refused', async (scope) => {
-  const { origin } = await site(scope, (answers) => {
-    const bytes = Buffer.from(/** @type {Uint8Array} */ (answers[REST]?.body))
-    const digest = bytes.indexOf('start-') + 'start-'.length
-    bytes[digest] = bytes[digest] === 0x30 ? 0x31 : 0x30
-    // Each function that it uses of the first names the build.
-    for (let at = bytes.indexOf('start-', digest); at >= 0; at = bytes.indexOf('start-', at + 1)) bytes[at + 6] = bytes[digest] ?? 0
-    answers[REST] = { type: 'application/wasm', body: bytes }
+for (const [what, change] of /** @type {[string, (rest: Uint8Array) => Uint8Array | undefined][]} */ ([
+  ['that is gone', () => undefined],
+  ['of another build', otherBuild],
+])) {
+  scenario(`a second file ${what} when it is called is said so`, async (scope) => {
+    /** @type {Answers} */
+    let answers = {}
+    const { origin } = await site(scope, (served) => (answers = served))
+    const rest = answers[REST]
+    // On a busy machine something rare may have had it loaded before. Not each time.
+    for (const attempt of ['first', 'second', 'third']) {
+      if (rest) answers[REST] = rest
+      // Without what another one has cached.
+      const browser = await scope.chromium(attempt)
+      const tab = await page(browser, origin, 'held')
+      await tab.evaluate(({ address, attempt }) => window.peer.open(address, attempt), { address: NOBODY, attempt })
+      assert.equal(await tab.evaluate(() => window.peer.writeAlone()), 'written')
+      const changed = change(/** @type {Uint8Array} */ (rest?.body))
+      if (changed) answers[REST] = { type: 'application/wasm', body: changed }
+      else delete answers[REST]
+      const exported = await tab.evaluate(() => window.peer.exported())
+      if (exported !== 'PANICKED') continue
+      assert.ok(tab.console.some((line) => line.includes('vivim_wasm_rest.wasm')), tab.console.join('\n'))
+      return
+    }
+    assert.fail('it was loaded before it was called')
   })
-  const tab = await page(await scope.chromium('other'), origin, 'held')
-  await tab.evaluate((address) => window.peer.open(address, 'other'), NOBODY)
-  assert.equal(await tab.evaluate(() => window.peer.exported()), 'PANICKED')
-})
+}
+
+/** @param {Uint8Array} rest */
+function otherBuild(rest) {
+  const bytes = Buffer.from(rest)
+  // Each function that it uses of the first file names the build.
+  for (let at = bytes.indexOf('start-'); at >= 0; at = bytes.indexOf('start-', at + 1)) {
+    bytes[at + 6] = bytes[at + 6] === 0x30 ? 0x31 : 0x30
+  }
+  return bytes
+}

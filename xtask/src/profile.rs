@@ -43,6 +43,7 @@ pub(crate) fn halves(cx: &Context) -> Result<PathBuf, Failure> {
     let out = cx.target("npm/halves");
     let inputs = Inputs::of("halves")
         .path(&wasm)?
+        .path(&cx.path("xtask/src"))?
         .path(&cx.path("tests/profile.mjs"))?
         .path(&cx.path("tests/pages/start.mjs"))?;
     let stamp = Stamp::new(cx.stamp("halves"), inputs);

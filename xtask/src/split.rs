@@ -18,9 +18,9 @@ use wasm_encoder::{
     reencode::{Error, Reencode, RoundtripReencoder, utils},
 };
 use wasmparser::{
-    CodeSectionReader, CustomSectionReader, ExportSectionReader, FunctionSectionReader,
-    GlobalSectionReader, ImportSectionReader, Operator, Parser, TableSectionReader, TypeRef,
-    TypeSectionReader,
+    CodeSectionReader, CustomSectionReader, ExportSectionReader, FunctionBody,
+    FunctionSectionReader, GlobalSectionReader, ImportSectionReader, Operator, Parser,
+    TableSectionReader, TypeRef, TypeSectionReader,
 };
 
 use crate::module::{Module, not_understood, not_written, strange};
@@ -32,6 +32,9 @@ pub(crate) const LOAD: &str = "load";
 
 /// The first file's exported global that is 1 once the rest is there.
 pub(crate) const LOADED: &str = "rest";
+
+/// Bytes of a function that isn't worth an entrance.
+const SMALL: u64 = 48;
 
 /// What the first file imports [`LOAD`] from.
 pub(crate) fn rest_name(digest: &str) -> String {
@@ -114,6 +117,7 @@ impl<'a> Plan<'a> {
             }
             waits[function as usize] = can_wait && !is_bound;
         }
+        keep_small_callees(module, &calls, &mut waits);
 
         let mut is_entered = vec![false; count];
         let mut is_used = vec![false; count];
@@ -253,6 +257,24 @@ impl<'a> Plan<'a> {
         out.section(&types).section(&imports).section(&functions);
         out.section(&elements).section(&code);
         Ok(out.finish())
+    }
+}
+
+/// Moves small functions to the first half that needed ones call: which of them are called depends on chance, and
+/// an entrance instead would be nearly as long.
+fn keep_small_callees(module: &Module<'_>, calls: &[Vec<u32>], waits: &mut [bool]) {
+    let len = |body: &FunctionBody<'_>| body.range().end - body.range().start;
+    let is_small: Vec<bool> = module.bodies.iter().map(|body| len(body) <= SMALL).collect();
+    let of_body = |function: u32| function.checked_sub(module.imported).map(|at| at as usize);
+    let mut kept: Vec<u32> = module.own().map(|(function, _)| function).collect();
+    kept.retain(|function| !waits[*function as usize]);
+    while let Some(function) = kept.pop() {
+        for callee in &calls[function as usize] {
+            let small = of_body(*callee).is_some_and(|at| is_small[at]);
+            if small && std::mem::take(&mut waits[*callee as usize]) {
+                kept.push(*callee);
+            }
+        }
     }
 }
 
@@ -410,6 +432,10 @@ mod tests {
 
     /// Two imports, and functions 2 to 5: the exported 2 calls 3, which calls 4 and an import; 5 is only in the table.
     fn whole() -> Vec<u8> {
+        with_callee_of(2 * SMALL)
+    }
+
+    fn with_callee_of(len: u64) -> Vec<u8> {
         let mut types = TypeSection::new();
         types.ty().function([ValType::I32, ValType::I64], [ValType::I32]);
         types.ty().function([], []);
@@ -450,6 +476,9 @@ mod tests {
         let calls: [&[u32]; 4] = [&[3], &[1, 4], &[], &[0]];
         for (number, calls) in (2..).zip(calls) {
             let mut body = Function::new([]);
+            if number == 3 {
+                (0..len).for_each(|_| drop(body.instruction(&Instruction::Nop)));
+            }
             for called in calls {
                 if *called == 3 {
                     body.instruction(&Instruction::LocalGet(0));
@@ -510,6 +539,14 @@ mod tests {
         let halves = split(&whole(), |_| true).unwrap();
         wasmparser::validate(&halves.start).unwrap();
         assert!(Module::read(&halves.rest).is_ok_and(|rest| rest.bodies.is_empty()));
+    }
+
+    #[test]
+    fn small_functions_come_with_their_caller() {
+        let halves = split(&with_callee_of(1), |function| function == 2).unwrap();
+        wasmparser::validate(&halves.start).unwrap();
+        // The callee, and what that calls; only what is in the table waits.
+        assert_eq!(Module::read(&halves.rest).unwrap().bodies.len(), 1);
     }
 
     #[test]
