@@ -477,7 +477,9 @@ mod tests {
         for (number, calls) in (2..).zip(calls) {
             let mut body = Function::new([]);
             if number == 3 {
-                (0..len).for_each(|_| drop(body.instruction(&Instruction::Nop)));
+                for _ in 0..len {
+                    body.instruction(&Instruction::Nop);
+                }
             }
             for called in calls {
                 if *called == 3 {
