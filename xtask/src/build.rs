@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::context::{Context, NATIVE_PACKAGES};
+use crate::files;
 use crate::glue;
 use crate::names;
 use crate::order;
@@ -196,29 +197,21 @@ pub(crate) fn page(cx: &Context) -> Result<PathBuf, Failure> {
 /// Copies wasm-pack's output with the wasm made smaller, and the glue made to tell of traps.
 fn optimise(cx: &Context, raw: &Path, out: &Path) -> Result<(), Failure> {
     let step = step("wasm package: wasm-opt");
-    if out.exists() {
-        fs::remove_dir_all(out).map_err(|e| Failure::file("Removing", out, &e))?;
-    }
-    copy_folder(raw, out)?;
+    files::make_empty(out)?;
+    files::copy_folder(raw, out)?;
     let wasm = out.join(WHOLE);
     // For size, but not at any price: with -Oz it is smaller until it is compressed.
     wasm_opt(cx, &wasm, &["-Os", ONE_CALLER_INLINE])?;
-    rewrite(&wasm, |wasm| order::named_by_rank(&wasm))?;
+    files::write(&wasm, order::named_by_rank(&files::read(&wasm)?)?)?;
     wasm_opt(cx, &wasm, &["--reorder-functions-by-name"])?;
-    for (ending, change) in [("js", glue::with_guard as fn(&str) -> _), ("d.ts", glue::with_types)]
-    {
-        let file = out.join(format!("{WASM_NAME}.{ending}"));
-        rewrite(&file, |text| Ok(change(&String::from_utf8_lossy(&text))?.into_bytes()))?;
-    }
+
     let glue = out.join(GLUE);
-    let text = fs::read_to_string(&glue).map_err(|e| Failure::file("Reading", &glue, &e))?;
-    let mut shorter = String::new();
-    rewrite(&wasm, |wasm| {
-        let (wasm, glue) = names::shortened(&wasm, &text)?;
-        shorter = glue;
-        Ok(wasm)
-    })?;
-    rewrite(&glue, |_| Ok(shorter.into_bytes()))?;
+    let guarded = glue::with_guard(&files::read_text(&glue)?)?;
+    let (short, shorter_glue) = names::shortened(&files::read(&wasm)?, &guarded)?;
+    files::write(&wasm, short)?;
+    files::write(&glue, shorter_glue)?;
+    let types = out.join(format!("{WASM_NAME}.d.ts"));
+    files::write(&types, glue::with_types(&files::read_text(&types)?))?;
     step.done();
     Ok(())
 }
@@ -238,27 +231,4 @@ fn wasm_opt(cx: &Context, wasm: &Path, args: &[&str]) -> Result<(), Failure> {
             "A feature the compiler uses may be missing in WASM_FEATURES of xtask/src/build.rs.",
         )
         .run()
-}
-
-fn rewrite(
-    file: &Path,
-    change: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Failure>,
-) -> Result<(), Failure> {
-    let content = fs::read(file).map_err(|e| Failure::file("Reading", file, &e))?;
-    fs::write(file, change(content)?).map_err(|e| Failure::file("Writing", file, &e))
-}
-
-/// Copies a folder with everything in it.
-pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(to).map_err(|e| Failure::file("Making", to, &e))?;
-    for entry in fs::read_dir(from).map_err(|e| Failure::file("Listing", from, &e))? {
-        let entry = entry.map_err(|e| Failure::file("Listing", from, &e))?;
-        let (source, copy) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            copy_folder(&source, &copy)?;
-        } else {
-            fs::copy(&source, &copy).map_err(|e| Failure::file("Copying", &source, &e))?;
-        }
-    }
-    Ok(())
 }

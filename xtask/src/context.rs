@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::process::{Failure, Run, prepend_path};
 use crate::progress;
 
@@ -97,7 +98,7 @@ impl Context {
     /// The version of a crate in `Cargo.lock`.
     pub(crate) fn locked_version(&self, name: &str) -> Result<String, Failure> {
         let file = self.path("Cargo.lock");
-        let text = fs::read_to_string(&file).map_err(|e| Failure::file("Reading", &file, &e))?;
+        let text = files::read_text(&file)?;
         locked_version(&text, name).ok_or_else(|| {
             Failure::new(format!("Cargo.lock has no {name}"), "Run `cargo update --workspace`.")
         })

@@ -139,8 +139,8 @@ globalThis.vivimCalled = () => Object.entries(wasm)
 }
 
 /// The glue's types.
-pub(crate) fn with_types(types: &str) -> Result<String, Failure> {
-    Ok(types.to_owned() + GUARD_TYPE + REST_TYPES)
+pub(crate) fn with_types(types: &str) -> String {
+    types.to_owned() + GUARD_TYPE + REST_TYPES
 }
 
 /// What is said when something of it isn't found.

@@ -13,6 +13,7 @@ mod check;
 mod context;
 mod demo;
 mod docs;
+mod files;
 mod fuzz;
 mod glue;
 mod module;

@@ -1,4 +1,5 @@
-//! A wasm module taken apart, for what writes it anew: [`split`](crate::split), [`profile`](crate::profile).
+//! A wasm module taken apart, for what writes it anew: [`names`](crate::names),
+//! [`order`](crate::order), [`profile`](crate::profile) and [`split`](crate::split).
 
 use wasm_encoder::reencode::Error;
 use wasmparser::{

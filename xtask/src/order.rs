@@ -8,7 +8,15 @@
 //! function is named by its rank first.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 
+use wasm_encoder::{
+    NameMap, NameSection,
+    reencode::{Error, Reencode, utils},
+};
+use wasmparser::{CustomSectionReader, Parser};
+
+use crate::module::{Module, not_written};
 use crate::process::Failure;
 
 /// How many bytes in a row must be the same for it to count.
@@ -26,31 +34,36 @@ const LENGTH_WEIGHT: f64 = 0.7;
 
 /// The module with a name section that gives each function its rank as its name.
 pub(crate) fn named_by_rank(wasm: &[u8]) -> Result<Vec<u8>, Failure> {
-    let broken = || {
-        Failure::new("the wasm is not understood", "xtask/src/order.rs reads what wasm-opt writes.")
-    };
-    let module = Module::read(wasm).ok_or_else(broken)?;
-    let ranks = ranks(&module.bodies);
-    let mut names = Vec::new();
-    write_uint(&mut names, ranks.len());
-    for (index, rank) in ranks.iter().enumerate() {
-        write_uint(&mut names, module.imported + index);
-        let name = format!("{rank:08}");
-        write_uint(&mut names, name.len());
-        names.extend_from_slice(name.as_bytes());
+    let module = Module::read(wasm)?;
+    let bodies: Vec<&[u8]> = module.bodies.iter().map(|body| body.as_bytes()).collect();
+    let mut ranked = NameMap::new();
+    for ((function, _), rank) in module.own().zip(ranks(&bodies)) {
+        ranked.append(function, &format!("{rank:08}"));
     }
-    let mut section = Vec::new();
-    write_uint(&mut section, "name".len());
-    section.extend_from_slice(b"name");
-    section.push(FUNCTION_NAMES);
-    write_uint(&mut section, names.len());
-    section.append(&mut names);
+    let mut names = NameSection::new();
+    names.functions(&ranked);
 
-    let mut named = module.without_names;
-    named.push(CUSTOM);
-    write_uint(&mut named, section.len());
-    named.append(&mut section);
-    Ok(named)
+    let mut named = wasm_encoder::Module::new();
+    WithoutNames.parse_core_module(&mut named, Parser::new(0), wasm).map_err(not_written)?;
+    named.section(&names);
+    Ok(named.finish())
+}
+
+struct WithoutNames;
+
+impl Reencode for WithoutNames {
+    type Error = Infallible;
+
+    fn parse_custom_section(
+        &mut self,
+        module: &mut wasm_encoder::Module,
+        section: CustomSectionReader<'_>,
+    ) -> Result<(), Error> {
+        if section.name() == "name" {
+            return Ok(());
+        }
+        utils::parse_custom_section(self, module, section)
+    }
 }
 
 /// The place of each function. Each follows the ones it has most in common with, of those not yet
@@ -122,117 +135,12 @@ fn shared_runs(bodies: &[&[u8]]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     (runs, users)
 }
 
-const CUSTOM: u8 = 0;
-const IMPORTS: u8 = 2;
-const CODE: u8 = 10;
-/// The part of a name section that names functions.
-const FUNCTION_NAMES: u8 = 1;
-
-/// What has to be known of a module.
-struct Module<'a> {
-    imported: usize,
-    bodies: Vec<&'a [u8]>,
-    without_names: Vec<u8>,
-}
-
-impl<'a> Module<'a> {
-    fn read(wasm: &'a [u8]) -> Option<Self> {
-        let (head, rest) = wasm.split_at_checked(8)?;
-        let mut module = Self { imported: 0, bodies: Vec::new(), without_names: head.to_vec() };
-        let mut reader = Reader(rest);
-        while let Some(id) = reader.byte() {
-            let content = reader.bytes()?;
-            let mut inside = Reader(content);
-            match id {
-                CUSTOM if inside.bytes()? == b"name" => continue,
-                IMPORTS => module.imported = imported_functions(&mut inside)?,
-                CODE => {
-                    for _ in 0..inside.uint()? {
-                        module.bodies.push(inside.bytes()?);
-                    }
-                }
-                _ => {}
-            }
-            module.without_names.push(id);
-            write_uint(&mut module.without_names, content.len());
-            module.without_names.extend_from_slice(content);
-        }
-        Some(module)
-    }
-}
-
-fn imported_functions(section: &mut Reader<'_>) -> Option<usize> {
-    let mut functions = 0;
-    for _ in 0..section.uint()? {
-        section.bytes()?; // the module
-        section.bytes()?; // the name
-        match section.byte()? {
-            0 => {
-                section.uint()?;
-                functions += 1;
-            }
-            // A table says first of what, a memory doesn't; both have limits.
-            kind @ (1 | 2) => {
-                if kind == 1 {
-                    section.byte()?;
-                }
-                let has_maximum = section.byte()? & 1 == 1;
-                section.uint()?;
-                if has_maximum {
-                    section.uint()?;
-                }
-            }
-            // A global: its type and whether it changes.
-            3 => {
-                section.byte()?;
-                section.byte()?;
-            }
-            _ => return None,
-        }
-    }
-    Some(functions)
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn uint(&mut self) -> Option<usize> {
-        let mut value = 0;
-        for shift in (0..35).step_by(7) {
-            let byte = self.byte()?;
-            value |= usize::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// A length and as many bytes.
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = self.uint()?;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-}
-
-fn write_uint(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 #[cfg(test)]
 mod tests {
+    use wasm_encoder::{
+        CodeSection, EntityType, Function, FunctionSection, ImportSection, Instruction, TypeSection,
+    };
+
     use super::*;
 
     #[test]
@@ -259,19 +167,31 @@ mod tests {
 
     #[test]
     fn functions_are_numbered_after_the_imported_ones_and_old_names_go() {
-        #[rustfmt::skip]
-        let wasm = [
-            0, b'a', b's', b'm', 1, 0, 0, 0,
-            // One imported function and an imported memory.
-            2, 14, 2, 1, b'm', 1, b'f', 0, 0, 1, b'm', 1, b'g', 2, 0, 1,
-            // Two functions.
-            10, 7, 2, 2, 0, 11, 2, 0, 11,
-            // A name section.
-            0, 6, 4, b'n', b'a', b'm', b'e', 9,
-        ];
-        let named = named_by_rank(&wasm).unwrap();
-        let names = named.strip_prefix(&wasm[..wasm.len() - 8]).unwrap();
-        assert_eq!(names[..9], [0, 28, 4, b'n', b'a', b'm', b'e', FUNCTION_NAMES, 21]);
+        let mut types = TypeSection::new();
+        types.ty().function([], []);
+        let mut imports = ImportSection::new();
+        imports.import("m", "f", EntityType::Function(0));
+        let mut functions = FunctionSection::new();
+        functions.function(0).function(0);
+        let mut code = CodeSection::new();
+        for _ in 0..2 {
+            let mut body = Function::new([]);
+            body.instruction(&Instruction::End);
+            code.function(&body);
+        }
+        let mut old = NameMap::new();
+        old.append(1, "old");
+        let mut names = NameSection::new();
+        names.functions(&old);
+        let mut wasm = wasm_encoder::Module::new();
+        wasm.section(&types).section(&imports).section(&functions).section(&code);
+        let unnamed = wasm.clone().finish();
+
+        wasm.section(&names);
+        let named = named_by_rank(&wasm.finish()).unwrap();
+        let names = named.strip_prefix(unnamed.as_slice()).unwrap();
+        // A name section with the names of two functions, by number.
+        assert_eq!(names[..9], [0, 28, 4, b'n', b'a', b'm', b'e', 1, 21]);
         assert_eq!(names[9..12], [2, 1, 8]);
         assert_eq!(&names[12..], b"00000000\x02\x0800000001");
     }

@@ -4,13 +4,13 @@
 //! tsc there, and is packed by npm. The template itself stays free of generated files. What the
 //! tarball holds is compared with a list afterwards, so that nothing slips in or is forgotten.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::build::{WASM_NAME, copy_folder};
+use crate::build::WASM_NAME;
 use crate::context::Context;
+use crate::files;
 use crate::process::{Failure, Run};
 use crate::profile;
 use crate::progress::{note, skipped, step};
@@ -67,7 +67,7 @@ pub(crate) fn tarball(cx: &Context) -> Result<PathBuf, Failure> {
     let listed = npm_pack(cx, &stage)?;
     check_contents(&listed)?;
     let named = cx.target(&format!("npm/vivim-wasm-{version}.tgz"));
-    fs::copy(&named, &tarball).map_err(|e| Failure::file("Copying", &named, &e))?;
+    files::copy(&named, &tarball)?;
     stamp.set()?;
     step.done();
     note(format!("{} ({} files)", tarball.display(), listed.len()));
@@ -78,23 +78,21 @@ pub(crate) fn tarball(cx: &Context) -> Result<PathBuf, Failure> {
 /// two files that is in `halves`.
 pub(crate) fn compile(cx: &Context, halves: &Path, stage: &Path) -> Result<(), Failure> {
     let template = cx.path("pkg-template");
-    if stage.exists() {
-        fs::remove_dir_all(stage).map_err(|e| Failure::file("Removing", stage, &e))?;
-    }
+    files::make_empty(stage)?;
     for file in files_below(&template)? {
         let relative = file.strip_prefix(&template).unwrap_or(&file);
         if relative.starts_with("wasm") {
             continue; // what somebody built by hand; ours comes below
         }
-        copy_file(&file, &stage.join(relative))?;
+        files::copy(&file, &stage.join(relative))?;
     }
-    copy_folder(&cx.target("npm/wasm"), &stage.join("wasm"))?;
-    copy_folder(halves, &stage.join("wasm"))?;
+    files::copy_folder(&cx.target("npm/wasm"), &stage.join("wasm"))?;
+    files::copy_folder(halves, &stage.join("wasm"))?;
     for (name, own) in
         [("README.md", template.join("README.md")), ("LICENSE", template.join("LICENSE"))]
     {
         let source = if own.is_file() { own } else { cx.path(name) };
-        copy_file(&source, &stage.join(name))?;
+        files::copy(&source, &stage.join(name))?;
     }
     let modules = stage.join("node_modules");
     std::os::unix::fs::symlink(template.join("node_modules"), &modules)
@@ -106,17 +104,10 @@ pub(crate) fn compile(cx: &Context, halves: &Path, stage: &Path) -> Result<(), F
         .run()
 }
 
-fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
-    if let Some(dir) = to.parent() {
-        fs::create_dir_all(dir).map_err(|e| Failure::file("Making", dir, &e))?;
-    }
-    fs::copy(from, to).map(drop).map_err(|e| Failure::file("Copying", from, &e))
-}
-
 /// The version of the npm package, which must be the crates'.
 fn agreed_version(stage: &Path) -> Result<String, Failure> {
     let file = stage.join("package.json");
-    let text = fs::read_to_string(&file).map_err(|e| Failure::file("Reading", &file, &e))?;
+    let text = files::read_text(&file)?;
     let package: Value = serde_json::from_str(&text).map_err(|e| {
         Failure::new(format!("pkg-template/package.json: {e}"), "It must be valid JSON.")
     })?;

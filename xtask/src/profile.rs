@@ -6,7 +6,6 @@
 //! that, and is never wrong, so it does little harm if another run would have called it.
 
 use std::convert::Infallible;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use wasm_encoder::{
@@ -18,6 +17,7 @@ use wasmparser::{ExportSectionReader, FunctionBody, GlobalSectionReader, Parser}
 
 use crate::build::{self, REST, Relay, START, WHOLE};
 use crate::context::Context;
+use crate::files;
 use crate::glue;
 use crate::module::{Module, not_written};
 use crate::pack;
@@ -53,17 +53,17 @@ pub(crate) fn halves(cx: &Context) -> Result<PathBuf, Failure> {
     }
     let step =
         step("wasm in two files: what two browsers call until they are together comes first");
-    let whole = read(&wasm.join(WHOLE))?;
+    let whole = files::read(&wasm.join(WHOLE))?;
     let called = called(cx, &wasm, &whole)?;
     let halves = split::split(&whole, |function| called.binary_search(&function).is_ok())?;
     for half in [&halves.start, &halves.rest] {
         wasmparser::validate(half).map_err(crate::module::not_understood)?;
     }
-    make_empty(&out)?;
-    let js = String::from_utf8_lossy(&read(&wasm.join(build::GLUE))?).into_owned();
-    write(&out.join(build::GLUE), glue::with_rest(&js, &halves.digest)?.as_bytes())?;
-    write(&out.join(START), &halves.start)?;
-    write(&out.join(REST), &halves.rest)?;
+    files::make_empty(&out)?;
+    let js = files::read_text(&wasm.join(build::GLUE))?;
+    files::write(&out.join(build::GLUE), glue::with_rest(&js, &halves.digest)?)?;
+    files::write(&out.join(START), &halves.start)?;
+    files::write(&out.join(REST), &halves.rest)?;
     stamp.set()?;
     step.done();
     note(format!(
@@ -96,7 +96,7 @@ fn called(cx: &Context, wasm: &Path, whole: &[u8]) -> Result<Vec<u32>, Failure> 
         match output {
             Ok(output) => {
                 // For whoever wonders what is in the first file.
-                write(&cx.target("npm/profile/called"), output.as_bytes())?;
+                files::write(&cx.target("npm/profile/called"), &output)?;
                 return numbers(&output);
             }
             Err(failure) if attempt == ATTEMPTS => return Err(failure),
@@ -119,13 +119,13 @@ fn numbers(output: &str) -> Result<Vec<u32>, Failure> {
 /// The package with a module that notes what is called of it.
 fn noting_package(cx: &Context, wasm: &Path, whole: &[u8]) -> Result<PathBuf, Failure> {
     let halves = cx.target("npm/profile/halves");
-    make_empty(&halves)?;
-    let js = String::from_utf8_lossy(&read(&wasm.join(build::GLUE))?).into_owned();
+    files::make_empty(&halves)?;
+    let js = files::read_text(&wasm.join(build::GLUE))?;
     let glue = glue::with_rest(&js, "")? + &glue::telling(CALLED);
-    write(&halves.join(build::GLUE), glue.as_bytes())?;
-    write(&halves.join(START), &noting(whole)?)?;
+    files::write(&halves.join(build::GLUE), glue)?;
+    files::write(&halves.join(START), noting(whole)?)?;
     // Never asked for: nothing is missing in the first.
-    write(&halves.join(REST), &wasm_encoder::Module::new().finish())?;
+    files::write(&halves.join(REST), wasm_encoder::Module::new().finish())?;
 
     let stage = cx.target("npm/profile/stage");
     pack::compile(cx, &halves, &stage)?;
@@ -201,21 +201,6 @@ impl Reencode for Noting<'_> {
         code.function(&function);
         Ok(())
     }
-}
-
-fn make_empty(dir: &Path) -> Result<(), Failure> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).map_err(|e| Failure::file("Removing", dir, &e))?;
-    }
-    fs::create_dir_all(dir).map_err(|e| Failure::file("Making", dir, &e))
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(file).map_err(|e| Failure::file("Reading", file, &e))
-}
-
-fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
-    fs::write(file, content).map_err(|e| Failure::file("Writing", file, &e))
 }
 
 #[cfg(test)]

@@ -14,14 +14,19 @@ const WRAPPED: &str = "VIVIM_RUSTC_WRAPPED";
 
 /// Crates, and the feature that each is compiled without.
 ///
-/// The tables of curve25519 are 38 KB that no compressor makes smaller. Without them a signature and a new key take
-/// some 0.1 ms longer, a verification hardly so. The arithmetic is the crate's own, in constant time, either way.
+/// The tables of curve25519 are 38 KB that no compressor makes smaller. Without them a signature, a verification and a
+/// new key multiply a point from the start; a connection has a few of these. The arithmetic is the crate's own, in
+/// constant time where secrets are involved, either way.
 const LEFT_OUT: [(&str, &str); 1] = [("curve25519_dalek", "precomputed-tables")];
 
 /// What cargo has to be told to run the compiler through here.
 pub(crate) fn environment() -> Result<[(&'static str, OsString); 2], Failure> {
-    let this = env::current_exe()
-        .map_err(|e| Failure::new(format!("This program doesn't know where it is: {e}"), ""))?;
+    let this = env::current_exe().map_err(|e| {
+        Failure::new(
+            format!("xtask doesn't know where it is: {e}"),
+            "Don't remove it while it runs.",
+        )
+    })?;
     Ok([("RUSTC_WRAPPER", this.into()), (WRAPPED, "1".into())])
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::build::REST;
 use crate::context::Context;
+use crate::files;
 use crate::pack;
 use crate::process::Failure;
 use crate::progress::{note, step};
@@ -109,7 +110,7 @@ pub(crate) fn ours(cx: &Context) -> Result<Weights, Failure> {
 /// One sentence for each limit that a weight is over.
 pub(crate) fn over_budget(cx: &Context, weights: Weights) -> Result<Vec<String>, Failure> {
     let file = cx.path(BUDGET_FILE);
-    let text = fs::read_to_string(&file).map_err(|e| Failure::file("Reading", &file, &e))?;
+    let text = files::read_text(&file)?;
     let budget: Value = serde_json::from_str(&text)
         .map_err(|e| Failure::new(format!("{BUDGET_FILE}: {e}"), "It must be valid JSON."))?;
     let parts = weights.named().into_iter();
@@ -136,7 +137,7 @@ fn weigh(cx: &Context, args: &[OsString]) -> Result<Weight, Failure> {
 
 /// Reads a JSON file.
 pub(crate) fn read_json(file: &Path) -> Result<Value, Failure> {
-    let text = fs::read_to_string(file).map_err(|e| Failure::file("Reading", file, &e))?;
+    let text = files::read_text(file)?;
     serde_json::from_str(&text).map_err(|e| {
         Failure::new(format!("{}: {e}", file.display()), "Remove it, and measure again.")
     })
@@ -147,7 +148,7 @@ pub(crate) fn write_json(file: &Path, value: &Value) -> Result<(), Failure> {
     if let Some(dir) = file.parent() {
         fs::create_dir_all(dir).map_err(|e| Failure::file("Making", dir, &e))?;
     }
-    fs::write(file, format!("{value:#}\n")).map_err(|e| Failure::file("Writing", file, &e))?;
+    files::write(file, format!("{value:#}\n"))?;
     note(format!("written: {}", file.display()));
     Ok(())
 }

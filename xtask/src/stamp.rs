@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::process::Failure;
 
 /// Folders that are results, never inputs.
@@ -33,7 +34,7 @@ impl Inputs {
     /// A file's content, or a folder's with everything below it; a missing path counts as empty.
     pub(crate) fn path(mut self, path: &Path) -> Result<Self, Failure> {
         for file in files_below(path)? {
-            let content = fs::read(&file).map_err(|e| Failure::file("Reading", &file, &e))?;
+            let content = files::read(&file)?;
             let name = file.strip_prefix(path).unwrap_or(&file);
             self.add(name.to_string_lossy().as_bytes());
             self.add(&content);
@@ -76,7 +77,7 @@ impl Stamp {
         if let Some(dir) = self.file.parent() {
             fs::create_dir_all(dir).map_err(|e| Failure::file("Making", dir, &e))?;
         }
-        fs::write(&self.file, &self.inputs).map_err(|e| Failure::file("Writing", &self.file, &e))
+        files::write(&self.file, &self.inputs)
     }
 }
 
